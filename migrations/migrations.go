@@ -1,0 +1,118 @@
+// Package migrations holds the database schema as SQL files, one a step and a folder per database,
+// and applies them.
+package migrations
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed postgres/*.sql sqlite/*.sql
+var files embed.FS
+
+// Dialect is a kind of database.
+type Dialect string
+
+// The databases that there are steps for.
+const (
+	PostgreSQL Dialect = "postgres"
+	SQLite     Dialect = "sqlite"
+)
+
+// How often, and after what pause, a step is tried that another process may have applied meanwhile.
+const (
+	sqliteTries = 10
+	sqlitePause = 50 * time.Millisecond
+)
+
+// Step is one file of the schema's history.
+type Step struct {
+	Version   int64
+	Name      string
+	AppliedAt time.Time // zero: not yet applied
+}
+
+// Up applies the steps that db lacks and returns them. Any number of callers may do so at once: on
+// PostgreSQL an advisory lock lets one work while the others wait, on SQLite the one that comes too
+// late with a step looks again.
+func Up(ctx context.Context, db *sql.DB, dialect Dialect) ([]Step, error) {
+	provider, err := newProvider(db, dialect)
+	if err != nil {
+		return nil, err
+	}
+	var applied []Step
+	for tries := 1; ; tries++ {
+		results, err := provider.Up(ctx)
+		var partial *goose.PartialError
+		if errors.As(err, &partial) {
+			results = partial.Applied
+		}
+		for _, result := range results {
+			applied = append(applied, Step{Version: result.Source.Version, Name: result.Source.Path, AppliedAt: time.Now()})
+		}
+		if err == nil {
+			return applied, nil
+		}
+		if dialect != SQLite || tries == sqliteTries {
+			return applied, fmt.Errorf("migrate: %w", err)
+		}
+		select {
+		case <-time.After(sqlitePause):
+		case <-ctx.Done():
+			return applied, ctx.Err()
+		}
+	}
+}
+
+// Status returns every step, in order, with the instant at which it was applied to db.
+func Status(ctx context.Context, db *sql.DB, dialect Dialect) ([]Step, error) {
+	provider, err := newProvider(db, dialect)
+	if err != nil {
+		return nil, err
+	}
+	statuses, err := provider.Status(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("migration status: %w", err)
+	}
+	steps := make([]Step, len(statuses))
+	for i, status := range statuses {
+		steps[i] = Step{Version: status.Source.Version, Name: status.Source.Path, AppliedAt: status.AppliedAt}
+	}
+	return steps, nil
+}
+
+// Pending returns how many steps db lacks.
+func Pending(ctx context.Context, db *sql.DB, dialect Dialect) (int, error) {
+	steps, err := Status(ctx, db, dialect)
+	pending := 0
+	for _, step := range steps {
+		if step.AppliedAt.IsZero() {
+			pending++
+		}
+	}
+	return pending, err
+}
+
+func newProvider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
+	folder, err := fs.Sub(files, string(dialect))
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	if dialect == SQLite {
+		return goose.NewProvider(goose.DialectSQLite3, db, folder)
+	}
+	// Waiters look again each second, for up to five minutes.
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	return goose.NewProvider(goose.DialectPostgres, db, folder, goose.WithSessionLocker(locker))
+}
