@@ -1,0 +1,86 @@
+package repository
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/glebarez/sqlite"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+)
+
+const (
+	connectTimeout  = 3 * time.Second // per host, where the URL says nothing
+	maxConnections  = 20
+	maxIdle         = 5
+	connectionLives = 30 * time.Minute
+)
+
+// OpenPostgreSQL returns the clients in the database that rawURL names, a postgres:// URL as pgx
+// reads it, with one host or several. It does not yet connect. Its errors do not hold the
+// password.
+func OpenPostgreSQL(rawURL string) (*Clients, error) {
+	if !strings.HasPrefix(rawURL, "postgres://") && !strings.HasPrefix(rawURL, "postgresql://") {
+		return nil, errors.New("must begin with postgres://")
+	}
+	if _, err := url.Parse(rawURL); err != nil {
+		return nil, errors.New("is not a URL: write postgres://user:password@host:5432/name, with special characters percent-encoded")
+	}
+	config, err := pgx.ParseConfig(rawURL)
+	if err != nil {
+		// pgx quotes the URL, without its password as far as it can tell, and then says why.
+		_, why, _ := strings.Cut(err.Error(), "`: ")
+		return nil, errors.New(why)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	pool := stdlib.OpenDB(*config)
+	pool.SetMaxOpenConns(maxConnections)
+	pool.SetMaxIdleConns(maxIdle)
+	pool.SetConnMaxLifetime(connectionLives)
+	return open(postgres.New(postgres.Config{Conn: pool}))
+}
+
+// OpenSQLite returns the clients in the SQLite file at path, which is made if there is none.
+// Several processes may have it open at once.
+func OpenSQLite(path string) (*Clients, error) {
+	pragmas := url.Values{
+		"_pragma": {"journal_mode(WAL)", "busy_timeout(5000)", "foreign_keys(1)", "synchronous(NORMAL)"},
+		"_txlock": {"immediate"},
+	}
+	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: pragmas.Encode()}
+	clients, err := open(sqlite.Open(file.String()))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return clients, nil
+}
+
+func open(dialector gorm.Dialector) (*Clients, error) {
+	db, err := gorm.Open(dialector, &gorm.Config{
+		DisableAutomaticPing:   true,
+		SkipDefaultTransaction: true,
+		TranslateError:         true,
+		// Columns by name: a prepared SELECT * fails after an ALTER TABLE.
+		QueryFields: true,
+		NowFunc:     func() time.Time { return time.Now().UTC() },
+		// What fails is returned and logged by the caller, once.
+		Logger: logger.NewSlogLogger(slog.New(slog.DiscardHandler), logger.Config{LogLevel: logger.Silent}),
+	})
+	if err != nil {
+		return nil, err
+	}
+	pool, err := db.DB()
+	if err != nil {
+		return nil, err
+	}
+	return &Clients{db: db, pool: pool}, nil
+}
