@@ -1,0 +1,80 @@
+// Package handlers is OAuth 2.0 over HTTP: the token, introspection and revocation endpoints, the
+// server's metadata and its health.
+//
+// Endpoints return errors and write successful answers. One place, observed, turns an error into
+// an answer, and each request into one log line.
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"chit/models"
+)
+
+// Clients finds clients. It returns models.ErrClientNotFound for an unknown id, and an error that
+// wraps models.ErrUnavailable when it cannot tell.
+type Clients interface {
+	Find(ctx context.Context, id string) (*models.Client, error)
+}
+
+// Tokens keeps access tokens. Find returns models.ErrTokenNotFound for a token that is not kept;
+// all return an error that wraps models.ErrUnavailable when they cannot tell. What has not been
+// acknowledged by the storage is an error.
+type Tokens interface {
+	Issue(ctx context.Context, grant models.Grant) (token string, issued models.AccessToken, err error)
+	Find(ctx context.Context, token string) (models.AccessToken, error)
+	Revoke(ctx context.Context, token models.AccessToken) error
+}
+
+// Check is something that the server needs to be ready.
+type Check struct {
+	Name string
+	Ping func(context.Context) error
+}
+
+// API is what the public listener serves. All fields must be set.
+type API struct {
+	Clients        Clients
+	Tokens         Tokens
+	Checks         []Check
+	Issuer         string        // the iss of introspection and metadata, a URL
+	TokenTTL       time.Duration // of tokens whose client has no lifetime of its own
+	RequestTimeout time.Duration // within it a request that has arrived is answered
+	Now            func() time.Time
+	Log            *slog.Logger
+	Metrics        *Metrics
+
+	draining atomic.Bool
+}
+
+// Drain makes the API report that it is not ready and end connections after their next answer.
+// It goes on serving.
+func (a *API) Drain() { a.draining.Store(true) }
+
+// Handler returns the routes.
+func (a *API) Handler() http.Handler {
+	e := echo.New()
+	e.IPExtractor = echo.ExtractIPDirect() // no header of a stranger says where it came from
+	e.Use(a.observed)
+	for _, base := range []string{"", "/oauth2"} {
+		e.POST(base+"/token", a.authenticated(a.token))
+		e.POST(base+"/introspect", a.authenticated(a.introspect))
+		e.POST(base+"/revoke", a.authenticated(a.revoke))
+	}
+	for path, handler := range map[string]echo.HandlerFunc{
+		metadataPath:                        a.describe,
+		metadataPath + issuerPath(a.Issuer): a.describe,
+		"/healthz":                          a.alive,
+		"/readyz":                           a.ready,
+	} {
+		e.GET(path, handler)
+		e.HEAD(path, handler)
+	}
+	return e
+}

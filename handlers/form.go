@@ -1,0 +1,90 @@
+package handlers
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxBody is the largest request body that is read, in bytes.
+const maxBody = 64 << 10
+
+// form holds the parameters of a request body that have a value, by name. A name that is not in it
+// was not sent, or sent without a value, which is the same (RFC 6749 §3.2).
+type form map[string]string
+
+// readForm reads the parameters from the body, and from nowhere else. It returns a problem for a
+// body that is not a form, is too large or malformed, or has a parameter twice.
+func readForm(r *http.Request) (form, error) {
+	if hasParameter(r.URL.RawQuery, "client_secret") {
+		return nil, errSecretInQuery
+	}
+	if r.ContentLength > maxBody {
+		return nil, errBodyTooLarge
+	}
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/x-www-form-urlencoded" {
+		return nil, errContentType
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return nil, errBodyUnreadable.because(err)
+	}
+	if len(body) > maxBody {
+		return nil, errBodyTooLarge
+	}
+	return parseForm(string(body))
+}
+
+// parseForm parses the text of an application/x-www-form-urlencoded body.
+func parseForm(text string) (form, error) {
+	parameters := form{}
+	for pair := range strings.SplitSeq(text, "&") {
+		rawName, rawValue, _ := strings.Cut(pair, "=")
+		name, err := decode(rawName)
+		if err != nil {
+			return nil, errMalformedBody
+		}
+		value, err := decode(rawValue)
+		if err != nil {
+			return nil, errMalformedBody
+		}
+		if value == "" {
+			continue
+		}
+		if _, twice := parameters[name]; twice {
+			return nil, errRepeatedParameter
+		}
+		parameters[name] = value
+	}
+	return parameters, nil
+}
+
+var errNotUTF8 = errors.New("not UTF-8")
+
+// decode undoes the form encoding of a name or value (RFC 6749 appendix B).
+func decode(text string) (string, error) {
+	decoded, err := url.QueryUnescape(text)
+	if err != nil {
+		return "", err
+	}
+	if !utf8.ValidString(decoded) {
+		return "", errNotUTF8
+	}
+	return decoded, nil
+}
+
+// hasParameter reports whether a query string, as malformed as it may be, has a parameter name.
+func hasParameter(query, name string) bool {
+	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
+		rawName, _, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(rawName); err == nil && decoded == name {
+			return true
+		}
+	}
+	return false
+}

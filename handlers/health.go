@@ -1,0 +1,42 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+
+	"github.com/labstack/echo/v4"
+)
+
+// alive answers as long as the process serves.
+func (a *API) alive(c echo.Context) error {
+	return answer(c, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// ready answers 200 while everything that the server needs answers, and 503 otherwise and while it
+// drains.
+func (a *API) ready(c echo.Context) error {
+	x := c.(*exchange)
+	ctx, cancel := context.WithTimeout(x.Request().Context(), a.RequestTimeout)
+	defer cancel()
+	states := make([]error, len(a.Checks))
+	var wait sync.WaitGroup
+	for i, check := range a.Checks {
+		wait.Go(func() { states[i] = check.Ping(ctx) })
+	}
+	wait.Wait()
+
+	status, body := http.StatusOK, map[string]string{"status": "ready"}
+	for i, check := range a.Checks {
+		body[check.Name] = "ok"
+		if states[i] != nil {
+			status, body["status"], body[check.Name] = http.StatusServiceUnavailable, "not ready", "out of reach"
+		}
+	}
+	if a.draining.Load() {
+		status, body["status"] = http.StatusServiceUnavailable, "stopping"
+	}
+	x.cause = errors.Join(states...)
+	return answer(x, status, body)
+}

@@ -1,0 +1,52 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"chit/models"
+)
+
+const metadataPath = "/.well-known/oauth-authorization-server"
+
+// issuerPath returns what follows metadataPath for an issuer with a path (RFC 8414 §3.1).
+func issuerPath(issuer string) string {
+	parsed, err := url.Parse(issuer)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(parsed.Path, "/")
+}
+
+// metadata is what the server does, no more and no less (RFC 8414 §2).
+type metadata struct {
+	Issuer                      string   `json:"issuer"`
+	TokenEndpoint               string   `json:"token_endpoint"`
+	IntrospectionEndpoint       string   `json:"introspection_endpoint"`
+	RevocationEndpoint          string   `json:"revocation_endpoint"`
+	ResponseTypes               []string `json:"response_types_supported"`
+	GrantTypes                  []string `json:"grant_types_supported"`
+	TokenEndpointAuthentication []string `json:"token_endpoint_auth_methods_supported"`
+	IntrospectionAuthentication []string `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationAuthentication    []string `json:"revocation_endpoint_auth_methods_supported"`
+}
+
+// describe is the metadata endpoint (RFC 8414 §3).
+func (a *API) describe(c echo.Context) error {
+	base := strings.TrimSuffix(a.Issuer, "/")
+	authentication := []string{"client_secret_basic", "client_secret_post"}
+	return answer(c, http.StatusOK, metadata{
+		Issuer:                      a.Issuer,
+		TokenEndpoint:               base + "/token",
+		IntrospectionEndpoint:       base + "/introspect",
+		RevocationEndpoint:          base + "/revoke",
+		ResponseTypes:               []string{},
+		GrantTypes:                  []string{models.ClientCredentials},
+		TokenEndpointAuthentication: authentication,
+		IntrospectionAuthentication: authentication,
+		RevocationAuthentication:    authentication,
+	})
+}

@@ -1,0 +1,146 @@
+package handlers
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// The events of the audit trail. Lines of the log that belong to it have one of these as "event".
+const (
+	eventTokenIssued           = "token_issued"
+	eventTokenRevoked          = "token_revoked"
+	eventAuthenticationRefused = "authentication_refused"
+)
+
+// exchange is a request on its way, and what its log line will say of it.
+type exchange struct {
+	echo.Context
+	requestID string
+	clientID  string // of a client that exists
+	jti       string
+	event     string // makes the line one of the audit trail
+	cause     error  // what went wrong, for an answer that is not an error's
+}
+
+// observed wraps every request: common headers, the answer to an error, metrics, and one
+// line in the log.
+func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		started := time.Now()
+		x := &exchange{Context: c, requestID: requestID(c.Request())}
+		a.setHeaders(x)
+
+		err := call(next, x)
+		if err != nil {
+			p := problemOf(err)
+			if p.status == http.StatusUnauthorized {
+				x.event = eventAuthenticationRefused
+			}
+			x.cause = err
+			if !x.Response().Committed {
+				x.cause = errors.Join(err, p.write(x))
+			}
+		}
+		took := time.Since(started)
+		a.Metrics.count(x, took)
+		a.log(x, took)
+		return nil
+	}
+}
+
+func (a *API) setHeaders(x *exchange) {
+	header := x.Response().Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("Pragma", "no-cache")
+	header.Set("X-Request-Id", x.requestID)
+	if a.draining.Load() {
+		header.Set("Connection", "close")
+	}
+}
+
+// call runs the endpoint. A panic becomes an error, with its stack for the log. Echo answers
+// OPTIONS by itself; here it is a method like any other that an endpoint does not have.
+func call(next echo.HandlerFunc, x *exchange) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
+		}
+	}()
+	if x.Request().Method == http.MethodOptions && allowed(x) != "" {
+		return errMethodNotAllowed
+	}
+	return next(x)
+}
+
+// allowed returns the methods of the route, as Echo found them for a request of another method.
+func allowed(c echo.Context) string {
+	methods, _ := c.Get(echo.ContextKeyHeaderAllow).(string)
+	return strings.TrimPrefix(methods, http.MethodOptions+", ")
+}
+
+// log writes the request's line: never a token, a secret or a query string.
+func (a *API) log(x *exchange, took time.Duration) {
+	status := x.Response().Status
+	attributes := make([]slog.Attr, 0, 12)
+	attributes = append(attributes,
+		slog.String("request_id", x.requestID),
+		slog.String("method", x.Request().Method),
+		slog.String("route", route(x)),
+		slog.Int("status", status),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.String("remote", x.RealIP()),
+	)
+	for _, optional := range []slog.Attr{
+		slog.String("event", x.event), slog.String("client_id", x.clientID), slog.String("jti", x.jti),
+	} {
+		if optional.Value.String() != "" {
+			attributes = append(attributes, optional)
+		}
+	}
+	if x.cause != nil {
+		attributes = append(attributes, slog.String("cause", x.cause.Error()))
+	}
+	a.Log.LogAttrs(context.Background(), level(x), "request", attributes...)
+}
+
+func level(x *exchange) slog.Level {
+	status := x.Response().Status
+	switch {
+	case errors.Is(x.cause, context.Canceled):
+		return slog.LevelInfo // the client went away
+	case status >= http.StatusInternalServerError:
+		return slog.LevelError
+	case x.event == eventAuthenticationRefused:
+		return slog.LevelWarn
+	case status == http.StatusOK && (x.Path() == "/healthz" || x.Path() == "/readyz"):
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// route returns the path that the request matched. What a stranger made up is not repeated.
+func route(c echo.Context) string {
+	if path := c.Path(); path != "" {
+		return path
+	}
+	return "unmatched"
+}
+
+// requestID returns the id that a proxy in front has given the request, if it is fit for a log, or
+// a new one.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	if id == "" || len(id) > 64 || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
+		return rand.Text()
+	}
+	return id
+}

@@ -1,0 +1,31 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+
+	"chit/models"
+)
+
+// revoke is the revocation endpoint (RFC 7009 §2). A token that is not there is revoked already.
+func (a *API) revoke(ctx context.Context, x *exchange, client *models.Client, form form) error {
+	if form["token"] == "" {
+		return errTokenMissing
+	}
+	token, err := a.Tokens.Find(ctx, form["token"])
+	if errors.Is(err, models.ErrTokenNotFound) {
+		return empty(x)
+	}
+	if err != nil {
+		return err
+	}
+	if !client.Owns(token) {
+		return models.ErrForeignToken
+	}
+	x.jti = token.ID
+	if err := a.Tokens.Revoke(ctx, token); err != nil {
+		return err
+	}
+	x.event = eventTokenRevoked
+	return empty(x)
+}
