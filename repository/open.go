@@ -30,14 +30,9 @@ func OpenPostgreSQL(rawURL string) (*Clients, error) {
 	if !strings.HasPrefix(rawURL, "postgres://") && !strings.HasPrefix(rawURL, "postgresql://") {
 		return nil, errors.New("must begin with postgres://")
 	}
-	if _, err := url.Parse(rawURL); err != nil {
-		return nil, errors.New("is not a URL: write postgres://user:password@host:5432/name, with special characters percent-encoded")
-	}
 	config, err := pgx.ParseConfig(rawURL)
 	if err != nil {
-		// pgx quotes the URL, without its password as far as it can tell, and then says why.
-		_, why, _ := strings.Cut(err.Error(), "`: ")
-		return nil, errors.New(why)
+		return nil, withoutURL(err)
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
@@ -47,6 +42,17 @@ func OpenPostgreSQL(rawURL string) (*Clients, error) {
 	pool.SetMaxIdleConns(maxIdle)
 	pool.SetConnMaxLifetime(connectionLives)
 	return open(postgres.New(postgres.Config{Conn: pool}))
+}
+
+// withoutURL keeps why pgx refuses a URL. pgx quotes the URL first, without its password as far as
+// it can tell, and where it could not even take it apart, parts of it again.
+func withoutURL(err error) error {
+	parts := strings.Split(err.Error(), "`: ")
+	why := parts[len(parts)-1]
+	if len(parts) == 1 || strings.HasPrefix(why, "failed to parse as URL") {
+		return errors.New("is not a URL: write postgres://user:password@host:5432/name, with special characters percent-encoded")
+	}
+	return errors.New(why)
 }
 
 // OpenSQLite returns the clients in the SQLite file at path, which is made if there is none.
