@@ -1,0 +1,93 @@
+package apptest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// shared is the one PostgreSQL server of this process: to create a database takes milliseconds, to create a server a second.
+var shared struct {
+	running   atomic.Bool // Run is there to stop it
+	once      sync.Once
+	server    *PostgreSQL
+	err       error
+	databases atomic.Int64
+}
+
+// Run is what TestMain calls in a package whose tests use Database or Real. It runs the tests, stops the server that they
+// shared, and exits.
+func Run(m *testing.M) {
+	os.Exit(Tests{m}.Run())
+}
+
+// Tests are the tests of a package, for a TestMain that has more to do than Run does.
+type Tests struct{ M *testing.M }
+
+// Run runs the tests and stops the server that they shared.
+func (t Tests) Run() int {
+	shared.running.Store(true)
+	code := t.M.Run()
+	if shared.server != nil {
+		shared.server.discard()
+	}
+	return code
+}
+
+// Database returns the URL of a new, empty database, which is dropped when the test ends, whoever is still connected. The user
+// of the URL may do everything.
+func Database(t testing.TB) string {
+	t.Helper()
+	if !shared.running.Load() {
+		t.Fatal("apptest.Database needs a TestMain that calls apptest.Run: it stops the server")
+	}
+	shared.once.Do(func() { shared.server, shared.err = newPostgreSQL(nil) })
+	must(t, shared.err)
+	name := fmt.Sprintf("test_%d", shared.databases.Add(1))
+	if err := sharedExec("CREATE DATABASE " + name + " TEMPLATE template0"); err != nil {
+		t.Fatalf("create a database: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := sharedExec("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)"); err != nil {
+			t.Errorf("drop the test's database: %v", err)
+		}
+	})
+	return shared.server.database(name)
+}
+
+func sharedExec(sql string) error {
+	// Not the context of the test, which is over when its database is dropped.
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return shared.server.exec(ctx, sql)
+}
+
+// Psql runs sql in the real psql, a statement at a time, and returns what it prints: a line for each row, columns parted by |.
+// A failing statement fails the test.
+func Psql(t testing.TB, url, sql string) string {
+	t.Helper()
+	dir, err := postgresqlDir()
+	must(t, err)
+	path := filepath.Join(dir, "psql")
+	if !executable(path) {
+		path = "psql"
+	}
+	cmd := exec.Command(path, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", url)
+	cmd.Env = withoutPG(os.Environ())
+	cmd.Stdin = strings.NewReader(sql)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("psql: %v: %s\n%s", err, &stderr, sql)
+	}
+	return strings.TrimSpace(string(out))
+}

@@ -1,0 +1,183 @@
+package apptest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// PostgreSQL is a server of one test, for tests that break it. Its methods are not for concurrent use.
+type PostgreSQL struct {
+	URL  string // postgres://user:password@127.0.0.1:port/postgres?sslmode=disable, of a superuser
+	Port int
+
+	t        testing.TB
+	password string
+	process  process
+}
+
+// StartPostgreSQL returns a running server of its own. Settings are name=value, as in postgresql.conf, and win over the defaults
+// here. It survives Kill with every commit, though not a crash of the machine: fsync is off.
+func StartPostgreSQL(t testing.TB, settings ...string) *PostgreSQL {
+	t.Helper()
+	p, err := newPostgreSQL(settings)
+	must(t, err)
+	p.t = t
+	t.Cleanup(p.discard)
+	return p
+}
+
+// Stop is a fast shutdown: transactions are rolled back, connections closed, and the server says so to its clients.
+func (p *PostgreSQL) Stop() {
+	p.process.end(syscall.SIGINT)
+}
+
+// Kill ends the server and every backend as a crash would: nobody is told.
+func (p *PostgreSQL) Kill() {
+	if p.process.cmd == nil {
+		return
+	}
+	backends := children(p.process.cmd.Process.Pid)
+	p.process.end(syscall.SIGKILL)
+	for _, pid := range backends {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // most end by themselves when their parent is gone
+	}
+}
+
+// Start brings a stopped or killed server back, on the same port and with the same data.
+func (p *PostgreSQL) Start() {
+	p.t.Helper()
+	must(p.t, p.process.run(func() error { return nil }, p.ping))
+}
+
+func newPostgreSQL(settings []string) (*PostgreSQL, error) {
+	bin, err := postgresqlDir()
+	if err != nil {
+		return nil, err
+	}
+	user, err := postgresqlUser()
+	if err != nil {
+		return nil, err
+	}
+	// Not the directory of the test: nobody but its owner may enter that, and the server may run as another user.
+	dir, err := os.MkdirTemp("", "chit-postgresql-")
+	if err != nil {
+		return nil, err
+	}
+	p := &PostgreSQL{password: rand.Text()}
+	p.process = process{
+		path: filepath.Join(bin, "postgres"), dir: dir, env: withoutPG(os.Environ()), user: user,
+		will: syscall.SIGQUIT, // immediate shutdown: SIGKILL would leave shared memory behind
+	}
+	if err := p.initdb(filepath.Join(bin, "initdb")); err != nil {
+		p.discard()
+		return nil, err
+	}
+	if err := p.process.run(func() error { return p.choosePort(settings) }, p.ping); err != nil {
+		p.discard()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *PostgreSQL) initdb(path string) error {
+	dir, password := p.process.dir, filepath.Join(p.process.dir, "password")
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(password, []byte(p.password), 0o600); err != nil {
+		return err
+	}
+	if user := p.process.user; user != nil {
+		if err := errors.Join(chown(dir, user), chown(password, user)); err != nil {
+			return err
+		}
+	}
+	cmd := exec.Command(path, "--pgdata="+p.data(), "--username=chit", "--pwfile="+password, "--auth=scram-sha-256",
+		"--encoding=UTF8", "--locale=C", "--no-sync")
+	cmd.Dir, cmd.Env = dir, p.process.env
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.process.user}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func (p *PostgreSQL) choosePort(settings []string) error {
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	p.Port = port
+	p.URL = p.database("postgres")
+	p.process.args = []string{"-D", p.data()}
+	defaults := []string{
+		"listen_addresses=127.0.0.1", fmt.Sprintf("port=%d", port), "unix_socket_directories=", "max_connections=300",
+		// Nobody needs these data after a power cut; after a killed server they are there all the same.
+		"fsync=off", "full_page_writes=off",
+	}
+	for _, setting := range append(defaults, settings...) {
+		p.process.args = append(p.process.args, "-c", setting)
+	}
+	return nil
+}
+
+// ping tells this server from another that was faster on the port: only this one knows the password.
+func (p *PostgreSQL) ping(ctx context.Context) error {
+	return p.exec(ctx, "SELECT 1")
+}
+
+func (p *PostgreSQL) exec(ctx context.Context, sql string) error {
+	conn, err := pgx.Connect(ctx, p.URL)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, sql)
+	return errors.Join(err, conn.Close(ctx))
+}
+
+func (p *PostgreSQL) database(name string) string {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword("chit", p.password), Host: loopback(p.Port), Path: "/" + name,
+		RawQuery: "sslmode=disable",
+	}
+	return u.String()
+}
+
+func (p *PostgreSQL) data() string {
+	return filepath.Join(p.process.dir, "data")
+}
+
+// discard ends the server and removes its data.
+func (p *PostgreSQL) discard() {
+	p.process.end(syscall.SIGQUIT)
+	// Backends may still be writing for a moment after their server was killed.
+	for range 20 {
+		if os.RemoveAll(p.process.dir) == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// withoutPG drops the variables that libpq and the server would read, and has messages in English.
+func withoutPG(env []string) []string {
+	var kept []string
+	for _, entry := range env {
+		if !strings.HasPrefix(entry, "PG") {
+			kept = append(kept, entry)
+		}
+	}
+	return append(kept, "LC_ALL=C")
+}

@@ -1,0 +1,59 @@
+package apptest
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+)
+
+// spawn starts cmd so that it gets the signal will when this process dies, however that happens: a test that runs into its
+// timeout, a panic and ^C all end the process without a cleanup.
+func spawn(cmd *exec.Cmd, will syscall.Signal) error {
+	cmd.SysProcAttr.Pdeathsig = will
+	started := make(chan error)
+	spawner() <- func() { started <- cmd.Start() }
+	return <-started
+}
+
+// The kernel sends Pdeathsig when the thread that started the child ends, which may be long before its process does: the Go
+// runtime ends a thread when a goroutine returns that is still locked to it. So every child is started from one goroutine that
+// is locked to its thread and never returns.
+var spawner = sync.OnceValue(func() chan<- func() {
+	orders := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for order := range orders {
+			order()
+		}
+	}()
+	return orders
+})
+
+// children returns the ids of the processes that pid has started.
+func children(pid int) []int {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil
+	}
+	var found []int
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		// "id (name) state parent …", where the name may contain anything.
+		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+		if len(fields) < 2 || string(fields[1]) != strconv.Itoa(pid) {
+			continue
+		}
+		if child, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+			found = append(found, child)
+		}
+	}
+	return found
+}

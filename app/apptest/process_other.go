@@ -1,0 +1,29 @@
+//go:build !linux
+
+package apptest
+
+import (
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// spawn starts cmd. No system but Linux passes a signal on when this process dies: there a test that runs into its timeout
+// leaves its servers behind.
+func spawn(cmd *exec.Cmd, _ syscall.Signal) error {
+	return cmd.Start()
+}
+
+// children returns the ids of the processes that pid has started.
+func children(pid int) []int {
+	// pgrep fails when there are none.
+	out, _ := exec.Command("pgrep", "-P", strconv.Itoa(pid)).Output()
+	var found []int
+	for _, field := range strings.Fields(string(out)) {
+		if child, err := strconv.Atoi(field); err == nil {
+			found = append(found, child)
+		}
+	}
+	return found
+}

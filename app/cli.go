@@ -1,0 +1,149 @@
+// Package app puts the server together: settings, wiring, lifecycle, the embedded mode, and the
+// command line.
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jedib0t/go-pretty/v6/table"
+)
+
+// Exit statuses of every command.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// commands is the grammar of the command line.
+type commands struct {
+	Serve      serveCommand      `cmd:"" default:"withargs" help:"Run the server (the default)."`
+	Client     clientCommands    `cmd:"" help:"Register and list clients."`
+	Migrate    migrateCommands   `cmd:"" help:"Bring the database schema up to date."`
+	HashSecret hashSecretCommand `cmd:"" help:"Print the client_secret_hash of a secret."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
+}
+
+// console is where a command reads and writes.
+type console struct {
+	context.Context
+	in       *os.File
+	out, err io.Writer
+}
+
+// usageError is a fault of the one who typed the command.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// Main runs the command line of this process and exits.
+func Main() {
+	for _, variable := range os.Environ() {
+		// Compose files and shells make empty variables of what was left out.
+		if name, value, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "CHIT_") && value == "" {
+			os.Unsetenv(name)
+		}
+	}
+	os.Exit(run(os.Args[1:], &console{Context: context.Background(), in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+}
+
+// run runs one command and returns the exit status.
+func run(args []string, c *console) int {
+	parser, err := kong.New(&commands{},
+		kong.Name("chit"),
+		kong.Description("Chit is an OAuth 2.0 authorization server for machines: client credentials in, opaque access tokens out.\n\nWithout a command it serves. The settings are shown by `chit serve --help`; each is a flag and an environment variable."),
+		kong.Writers(c.out, c.err),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		return c.fail(err)
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return c.fail(usageError{err})
+	}
+	if err := parsed.Run(c); err != nil {
+		return c.fail(err)
+	}
+	return 0
+}
+
+// ParseConfig returns the settings of chit serve for these flags and the environment, complete and
+// checked. The error has a line for each fault.
+func ParseConfig(flags ...string) (Config, error) {
+	var config Config
+	parser, err := kong.New(&config, kong.Name("chit"))
+	if err != nil {
+		return Config{}, err
+	}
+	if _, err := parser.Parse(flags); err != nil {
+		return Config{}, err
+	}
+	return config, config.complete()
+}
+
+// fail prints err as a line of its own, or as a list where it is several, and returns the status.
+func (c *console) fail(err error) int {
+	if lines := strings.Split(strings.TrimSpace(explain(err)), "\n"); len(lines) == 1 {
+		fmt.Fprintln(c.err, "chit:", lines[0])
+	} else {
+		fmt.Fprintf(c.err, "chit: %d things are wrong:\n  %s\n", len(lines), strings.Join(lines, "\n  "))
+	}
+	if errors.As(err, new(usageError)) {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// explain puts what an operator can do in the place of what a library says, where there is
+// something.
+func explain(err error) string {
+	var postgres *pgconn.PgError
+	if errors.As(err, &postgres) && postgres.Code == "42P01" {
+		return "the database has no table oauth_client: run `chit migrate up`"
+	}
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		// One line a try: several hosts, and each with and without TLS.
+		tries := strings.FieldsFunc(connect.Error(), func(r rune) bool { return r == '\n' || r == '\t' })
+		return "cannot reach the database: " + strings.Join(slices.Compact(tries), " ")
+	}
+	return err.Error()
+}
+
+// outputFlag is how a command prints what it found.
+type outputFlag struct {
+	Output string `short:"o" enum:"table,json" default:"table" placeholder:"FORMAT" help:"table for people, json for programs (default table)."`
+}
+
+// print writes value as JSON or, for people, the rows as a table.
+func (f outputFlag) print(c *console, value any, header table.Row, rows []table.Row) error {
+	if f.Output == "json" {
+		encoder := json.NewEncoder(c.out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(value)
+	}
+	writer := table.NewWriter()
+	writer.SetOutputMirror(c.out)
+	writer.SetStyle(plainTable())
+	writer.AppendHeader(header)
+	writer.AppendRows(rows)
+	writer.Render()
+	return nil
+}
+
+// plainTable is a table without lines, for terminals and for awk.
+func plainTable() table.Style {
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	return style
+}

@@ -1,0 +1,90 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"chit/migrations"
+)
+
+type migrateCommands struct {
+	Up     migrateUpCommand     `cmd:"" help:"Apply the steps that the database lacks."`
+	Status migrateStatusCommand `cmd:"" help:"List the steps, and when each was applied."`
+}
+
+type migrateUpCommand struct {
+	Stores `embed:""`
+}
+
+func (*migrateUpCommand) Help() string {
+	return "Any number of these, and of starting servers, may run at once.\n\nExample:\n\n  chit migrate up --database-url-file /run/secrets/database-url"
+}
+
+// Run applies the steps and prints a line for each.
+func (cmd *migrateUpCommand) Run(c *console) error {
+	if err := errors.Join(cmd.resolve(), cmd.validate()); err != nil {
+		return usageError{err}
+	}
+	clients, err := cmd.openClients()
+	if err != nil {
+		return err
+	}
+	defer clients.Close()
+	applied, err := migrations.Up(c, clients.DB(), cmd.dialect())
+	for _, step := range applied {
+		fmt.Fprintln(c.out, "applied", path.Base(step.Name))
+	}
+	if err == nil && len(applied) == 0 {
+		fmt.Fprintln(c.out, "the database is up to date")
+	}
+	return err
+}
+
+type migrateStatusCommand struct {
+	Stores     `embed:""`
+	outputFlag `embed:""`
+}
+
+func (*migrateStatusCommand) Help() string {
+	return "Example:\n\n  chit migrate status --output json"
+}
+
+// stepView is a step as programs read it.
+type stepView struct {
+	Version   int64  `json:"version"`
+	Name      string `json:"name"`
+	AppliedAt *int64 `json:"applied_at"` // seconds; null: not yet
+}
+
+// Run prints every step.
+func (cmd *migrateStatusCommand) Run(c *console) error {
+	if err := errors.Join(cmd.resolve(), cmd.validate()); err != nil {
+		return usageError{err}
+	}
+	clients, err := cmd.openClients()
+	if err != nil {
+		return err
+	}
+	defer clients.Close()
+	steps, err := migrations.Status(c, clients.DB(), cmd.dialect())
+	if err != nil {
+		return err
+	}
+	views := make([]stepView, len(steps))
+	rows := make([]table.Row, len(steps))
+	for i, step := range steps {
+		views[i] = stepView{Version: step.Version, Name: path.Base(step.Name)}
+		applied := "pending"
+		if !step.AppliedAt.IsZero() {
+			at := step.AppliedAt.Unix()
+			views[i].AppliedAt = &at
+			applied = step.AppliedAt.UTC().Format(time.DateTime)
+		}
+		rows[i] = table.Row{step.Version, views[i].Name, applied}
+	}
+	return cmd.print(c, views, table.Row{"VERSION", "STEP", "APPLIED (UTC)"}, rows)
+}

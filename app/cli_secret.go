@@ -1,0 +1,51 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/term"
+
+	"chit/models"
+)
+
+type hashSecretCommand struct{}
+
+func (*hashSecretCommand) Help() string {
+	return "The secret is read from standard input, or from a prompt that does not show it; one line break at its end is left out.\n\nExample:\n\n  printf %s \"$SECRET\" | chit hash-secret"
+}
+
+// Run prints what the column client_secret_hash holds for the secret, and nothing else.
+func (*hashSecretCommand) Run(c *console) error {
+	secret, err := readSecret(c)
+	if err != nil {
+		return err
+	}
+	if secret == "" {
+		return usageError{errors.New("the secret is empty: nobody could authenticate with it")}
+	}
+	_, err = fmt.Fprintln(c.out, models.HashSecret(secret))
+	return err
+}
+
+// maxSecret is the longest secret that is read, in bytes: longer is somebody's wrong file.
+const maxSecret = 64 << 10
+
+func readSecret(c *console) (string, error) {
+	if terminal := int(c.in.Fd()); term.IsTerminal(terminal) {
+		fmt.Fprint(c.err, "Secret: ")
+		secret, err := term.ReadPassword(terminal)
+		fmt.Fprintln(c.err)
+		return string(secret), err
+	}
+	text, err := io.ReadAll(io.LimitReader(c.in, maxSecret+1))
+	if err != nil {
+		return "", fmt.Errorf("read the secret from standard input: %w", err)
+	}
+	if len(text) > maxSecret {
+		return "", usageError{errors.New("the secret on standard input is longer than 64 KiB")}
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), nil
+}

@@ -1,0 +1,127 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/template"
+)
+
+type serveCommand struct {
+	Config `embed:""`
+}
+
+func (s *serveCommand) Help() string {
+	return "Example:\n\n  CHIT_DATABASE_URL=postgres://chit:…@db:5432/chit CHIT_REDIS_URL=redis://:…@redis:6379 chit serve\n\nWith neither URL set, everything is embedded and nothing need be installed."
+}
+
+// Run serves until a signal comes or a listener fails. SIGTERM, from whoever runs many of these,
+// lets load balancers notice first; SIGINT, from a person at a terminal, does not wait. A second
+// signal ends the process at once.
+func (s *serveCommand) Run(c *console) error {
+	if err := s.complete(); err != nil {
+		return usageError{err}
+	}
+	log := newLogger(c.err, s.LogFormat, s.LogLevel)
+	server, err := Start(c, s.Config, log)
+	if err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	log.Info("listening", "url", server.URL, "ops_url", server.OpsURL, "embedded", s.Embedded())
+	if !s.Embedded() && strings.HasPrefix(s.Issuer, "http:") {
+		log.Warn("CHIT_ISSUER is not an https URL, which RFC 8414 requires", "issuer", s.Issuer)
+	}
+	if s.Embedded() {
+		if err := welcome(c.out, server, s.EmbeddedDatabase); err != nil {
+			return err
+		}
+	}
+	select {
+	case err := <-server.Failed():
+		return err
+	case received := <-signals:
+		return s.stop(c, server, log, received, signals)
+	}
+}
+
+// stop ends the server after a first signal, in order unless a second one comes. It does not leave
+// the second to the system: a shell starts what it runs in the background with SIGINT ignored.
+func (s *serveCommand) stop(c *console, server *Server, log *slog.Logger, first os.Signal, more <-chan os.Signal) error {
+	delay := s.ShutdownDelay.Duration
+	if first == syscall.SIGINT {
+		delay = 0
+	}
+	log.Info("stopping", "signal", first.String(), "delay", delay.String())
+	ctx, cancel := context.WithTimeout(c, delay+s.ShutdownTimeout.Duration)
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Stop(ctx, delay) }()
+	select {
+	case err := <-stopped:
+		log.Info("stopped")
+		return err
+	case second := <-more:
+		return fmt.Errorf("a second signal, %v: ended without waiting for requests in flight", second)
+	}
+}
+
+// newLogger returns a logger with one line a record.
+func newLogger(out io.Writer, format, level string) *slog.Logger {
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
+		least = slog.LevelInfo // validated before
+	}
+	options := &slog.HandlerOptions{Level: least}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(out, options))
+	}
+	return slog.New(slog.NewTextHandler(out, options))
+}
+
+var welcomeText = template.Must(template.New("welcome").Parse(`
+Chit is running at {{.URL}}, with everything embedded: clients are kept in {{.Database}},
+tokens in this process. Metrics are at {{.OpsURL}}/metrics. Ctrl-C stops it.
+
+Get a token:
+
+  TOKEN=$(curl -s -u {{.Client}}:{{.ClientSecret}} -d grant_type=client_credentials {{.URL}}/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/'); echo "$TOKEN"
+
+Ask about it, as a resource server does:
+
+  curl -s -u {{.Server}}:{{.ServerSecret}} -d "token=$TOKEN" {{.URL}}/introspect
+
+Revoke it, as the client that owns it:
+
+  curl -s -u {{.Client}}:{{.ClientSecret}} -d "token=$TOKEN" {{.URL}}/revoke
+
+or as an operator, in Redis:
+
+  redis-cli -p {{.RedisPort}} DEL "oauth:token:$(printf %s "$TOKEN" | sha256sum | cut -d' ' -f1)"
+
+`))
+
+// welcome prints what a newcomer pastes next.
+func welcome(out io.Writer, server *Server, database string) error {
+	client, resourceServer := demoClients[0], demoClients[1]
+	err := welcomeText.Execute(out, map[string]string{
+		"URL":          server.URL,
+		"OpsURL":       server.OpsURL,
+		"RedisPort":    server.RedisPort,
+		"Database":     database,
+		"Client":       client.client.ClientID,
+		"ClientSecret": client.secret,
+		"Server":       resourceServer.client.ClientID,
+		"ServerSecret": resourceServer.secret,
+	})
+	if err != nil {
+		return fmt.Errorf("print the welcome: %w", err)
+	}
+	return nil
+}

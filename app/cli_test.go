@@ -1,0 +1,172 @@
+package app_test
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"os/exec"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"chit/app"
+	"chit/app/apptest"
+	"chit/repository"
+)
+
+// The scripts show the commands as operators see them. Beside testscript's own commands they have
+//
+//	status N program args…    the program must exit with status N
+//	database                  CHIT_DATABASE_URL names a new, empty PostgreSQL database
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			env.Values["t"] = env.T()
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": exitsWith,
+			"database": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Setenv("CHIT_DATABASE_URL", apptest.Database(ts.Value("t").(testing.TB)))
+			},
+		},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+func exitsWith(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N program args…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit := new(exec.ExitError)
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// created is what chit client create prints for programs.
+type created struct {
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret"`
+}
+
+func create(t testing.TB, env []string, args ...string) created {
+	t.Helper()
+	got := chit(t, env, append([]string{"client", "create", "--output=json"}, args...)...)
+	var client created
+	if err := json.Unmarshal([]byte(got.stdout), &client); err != nil || got.status != 0 {
+		t.Fatalf("client create: status %d, %v: %s", got.status, err, got.stderr)
+	}
+	return client
+}
+
+var secretFormat = regexp.MustCompile(`^chits_[A-Z2-7]{59}$`)
+
+// The names are those of RFC 7591, as far as it has them.
+func TestClientCreatePrintsExactlyTheseMembers(t *testing.T) {
+	t.Parallel()
+	got := chit(t, nil, "client", "create", "billing-job", "--name=Billing job", "--scope=b a  b", "--ttl=15m", "--resource-server", "-o", "json")
+	members := map[string]any{}
+	if err := json.Unmarshal([]byte(got.stdout), &members); err != nil {
+		t.Fatalf("%v: %s%s", err, got.stdout, got.stderr)
+	}
+	if secret, _ := members["client_secret"].(string); !secretFormat.MatchString(secret) {
+		t.Errorf("client_secret %q", secret)
+	}
+	if at, _ := members["client_id_issued_at"].(float64); at < 1e9 {
+		t.Errorf("client_id_issued_at %v", members["client_id_issued_at"])
+	}
+	maps.DeleteFunc(members, func(name string, _ any) bool { return name == "client_secret" || name == "client_id_issued_at" })
+	want := map[string]any{
+		"client_id": "billing-job", "client_name": "Billing job", "scope": "b a", "grant_types": []any{"client_credentials"},
+		"is_public": false, "is_resource_server": true, "token_ttl_seconds": 900.,
+	}
+	if !reflect.DeepEqual(members, want) {
+		t.Errorf("got %v, want %v", members, want)
+	}
+}
+
+// The secret is printed once and kept as its hash alone.
+func TestClientSecretIsKeptAsItsHash(t *testing.T) {
+	t.Parallel()
+	file := t.TempDir() + "/chit.db"
+	env := []string{"CHIT_EMBEDDED_DATABASE=" + file}
+	got := chit(t, env, "client", "create", "billing-job")
+	fields := strings.Fields(got.stdout)
+	if want := []string{"CLIENT_ID", "CLIENT_SECRET", "billing-job"}; len(fields) != 4 || !slices.Equal(fields[:3], want) || !secretFormat.MatchString(fields[3]) {
+		t.Fatalf("client create: %s%s", got.stdout, got.stderr)
+	}
+	secret := fields[3]
+	clients, err := repository.OpenSQLite(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer clients.Close()
+	client, err := clients.Find(t.Context(), "billing-job")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hash := chitWith(t, secret, nil, "hash-secret").stdout; hash != client.ClientSecretHash+"\n" {
+		t.Errorf("the database holds %q, hash-secret says %q", client.ClientSecretHash, hash)
+	}
+	for _, format := range []string{"table", "json"} {
+		list := chit(t, env, "client", "list", "--output", format)
+		if !strings.Contains(list.stdout, "billing-job") || strings.Contains(list.stdout, secret) || strings.Contains(list.stdout, client.ClientSecretHash) {
+			t.Errorf("client list --output %s: %s", format, list.stdout)
+		}
+	}
+}
+
+// The secret opens the server that the client was registered for, with its own lifetime and prefix.
+func TestRegisteredClientGetsTokens(t *testing.T) {
+	t.Parallel()
+	database, redis := migrated(t), apptest.StartRedis(t)
+	env := []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=" + redis.URL, "CHIT_TOKEN_PREFIX=acme"}
+	p := start(t, env)
+	client := create(t, env, "billing-job", "--scope=read", "--ttl=90s")
+	if !regexp.MustCompile(`^acmes_[A-Z2-7]{59}$`).MatchString(client.ClientSecret) {
+		t.Errorf("secret %q", client.ClientSecret)
+	}
+	answer := p.post("/token", client.ClientID, client.ClientSecret, tokenPlease)
+	if answer.JSON()["expires_in"] != 90. || answer.Text("scope") != "read" || !strings.HasPrefix(answer.Text("access_token"), "acme_") {
+		t.Errorf("%d %s", answer.Status, answer.Body)
+	}
+}
+
+// Whoever reads --help learns of every setting, and its two names.
+func TestHelpShowsEverySettingAsFlagAndVariable(t *testing.T) {
+	t.Parallel()
+	help := chit(t, nil, "serve", "--help").stdout
+	settings := 0
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[app.Config]()) {
+		variable, ok := field.Tag.Lookup("env")
+		if !ok {
+			continue
+		}
+		settings++
+		flag := "--" + strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(variable, "CHIT_")), "_", "-") + "="
+		if !strings.Contains(help, flag) || !strings.Contains(help, "($"+variable+")") {
+			t.Errorf("%s and %s are not both in the help", flag, variable)
+		}
+	}
+	if settings < 10 {
+		t.Errorf("only %d settings found in the struct", settings)
+	}
+}

@@ -1,0 +1,167 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"chit/repository"
+	"chit/tokens"
+)
+
+// Stores says where clients and tokens are kept. With neither URL set everything is embedded.
+type Stores struct {
+	DatabaseURL      string `name:"database-url" env:"CHIT_DATABASE_URL" placeholder:"URL" help:"PostgreSQL, postgres://user:password@host:5432/name; several hosts allowed. Unset: embedded SQLite."`
+	DatabaseURLFile  string `name:"database-url-file" env:"CHIT_DATABASE_URL_FILE" placeholder:"PATH" help:"File that holds the database URL."`
+	RedisURL         string `name:"redis-url" env:"CHIT_REDIS_URL" placeholder:"URL" help:"Redis, redis://user:password@host:6379/0; rediss:// for TLS; Sentinel and Cluster: see the README. Unset: embedded."`
+	RedisURLFile     string `name:"redis-url-file" env:"CHIT_REDIS_URL_FILE" placeholder:"PATH" help:"File that holds the Redis URL."`
+	EmbeddedDatabase string `name:"embedded-database" env:"CHIT_EMBEDDED_DATABASE" default:"chit.db" placeholder:"PATH" help:"SQLite file of the embedded mode (default ${default})."`
+}
+
+// Config is all that can be set. The struct is the one source of flags, variables and help.
+type Config struct {
+	Stores `embed:""`
+
+	Listen          string   `env:"CHIT_LISTEN" placeholder:"ADDRESS" help:"Public listener (default 127.0.0.1:8080 embedded, else :8080)."`
+	OpsListen       string   `env:"CHIT_OPS_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Listener for metrics and profiling, never public (default ${default})."`
+	Issuer          string   `env:"CHIT_ISSUER" default:"http://localhost:8080" placeholder:"URL" help:"The iss of introspection and the base of the metadata's URLs (default ${default})."`
+	TokenTTL        duration `name:"token-ttl" env:"CHIT_TOKEN_TTL" default:"3600s" placeholder:"DURATION" help:"Lifetime of an access token whose client has none of its own (default ${default})."`
+	TokenPrefix     string   `env:"CHIT_TOKEN_PREFIX" default:"chit" placeholder:"TEXT" help:"What tokens begin with, before the underscore (default ${default})."`
+	RequestTimeout  duration `env:"CHIT_REQUEST_TIMEOUT" default:"2s" placeholder:"DURATION" help:"Within it a request that has arrived is answered, if need be with 503 (default ${default})."`
+	ShutdownDelay   duration `env:"CHIT_SHUTDOWN_DELAY" default:"2s" placeholder:"DURATION" help:"After SIGTERM the server goes on serving for so long, not ready, before it stops listening (default ${default})."`
+	ShutdownTimeout duration `env:"CHIT_SHUTDOWN_TIMEOUT" default:"10s" placeholder:"DURATION" help:"For so long it then waits for requests in flight (default ${default})."`
+	Migrate         string   `env:"CHIT_MIGRATE" default:"on" placeholder:"on|off" help:"Whether to bring the database schema up to date at start (default ${default})."`
+	LogFormat       string   `env:"CHIT_LOG_FORMAT" placeholder:"json|text" help:"Form of the log on standard error (default text embedded, else json)."`
+	LogLevel        string   `env:"CHIT_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
+}
+
+// Embedded reports whether clients and tokens are kept in this process.
+func (s *Stores) Embedded() bool { return !s.hasDatabase() && !s.hasRedis() }
+
+// A file that cannot be read still says that there is a URL.
+func (s *Stores) hasDatabase() bool { return s.DatabaseURL != "" || s.DatabaseURLFile != "" }
+func (s *Stores) hasRedis() bool    { return s.RedisURL != "" || s.RedisURLFile != "" }
+
+// resolve reads the settings that are given as files. It returns all faults that it finds.
+func (s *Stores) resolve() error {
+	return errors.Join(
+		fromFile("CHIT_DATABASE_URL", &s.DatabaseURL, s.DatabaseURLFile),
+		fromFile("CHIT_REDIS_URL", &s.RedisURL, s.RedisURLFile),
+	)
+}
+
+func fromFile(name string, value *string, path string) error {
+	if path == "" {
+		return nil
+	}
+	if *value != "" {
+		return fault(name, "and %s_FILE are both set: keep one", name)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return fault(name+"_FILE", "cannot be read: %v", err)
+	}
+	*value = strings.TrimSpace(string(content))
+	if *value == "" {
+		return fault(name+"_FILE", "names an empty file: %s", path)
+	}
+	return nil
+}
+
+// validate returns every fault of the settings, each with the variable's name, what is wrong and
+// what to do. It never repeats a URL: URLs hold passwords.
+func (s *Stores) validate() error {
+	var faults []error
+	if s.DatabaseURL != "" {
+		clients, err := repository.OpenPostgreSQL(s.DatabaseURL)
+		if err != nil {
+			faults = append(faults, fault("CHIT_DATABASE_URL", "%v", err))
+		} else {
+			clients.Close()
+		}
+	}
+	if s.RedisURL != "" {
+		client, err := tokens.Connect(s.RedisURL)
+		if err != nil {
+			faults = append(faults, fault("CHIT_REDIS_URL", "%v", err))
+		} else {
+			client.Close()
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// complete fills in what depends on other settings and returns every fault, as validate does.
+func (c *Config) complete() error {
+	faults := []error{c.resolve(), c.validate()}
+	if c.Listen == "" {
+		c.Listen = ":8080"
+		if c.Embedded() {
+			c.Listen = "127.0.0.1:8080"
+		}
+	}
+	if c.LogFormat == "" {
+		c.LogFormat = "json"
+		if c.Embedded() {
+			c.LogFormat = "text"
+		}
+	}
+	half := "is not set, but %s is: set both, or neither for the embedded mode"
+	for _, rule := range []struct {
+		bad     bool
+		setting string
+		message string
+	}{
+		{c.DatabaseURL+c.DatabaseURLFile == "" && c.RedisURL+c.RedisURLFile != "", "CHIT_DATABASE_URL", fmt.Sprintf(half, "CHIT_REDIS_URL")},
+		{c.RedisURL+c.RedisURLFile == "" && c.DatabaseURL+c.DatabaseURLFile != "", "CHIT_REDIS_URL", fmt.Sprintf(half, "CHIT_DATABASE_URL")},
+		{!isAddress(c.Listen), "CHIT_LISTEN", fmt.Sprintf("%q is not an address: write 127.0.0.1:8080 or :8080", c.Listen)},
+		{!isAddress(c.OpsListen), "CHIT_OPS_LISTEN", fmt.Sprintf("%q is not an address: write 127.0.0.1:8081", c.OpsListen)},
+		{c.Embedded() && isAddress(c.Listen) && !isLoopback(c.Listen), "CHIT_LISTEN", fmt.Sprintf("%q can be reached from other machines, and the demo client's secret is known to all: listen on 127.0.0.1, or set CHIT_DATABASE_URL and CHIT_REDIS_URL", c.Listen)},
+		{c.Embedded() && isAddress(c.OpsListen) && !isLoopback(c.OpsListen), "CHIT_OPS_LISTEN", fmt.Sprintf("%q can be reached from other machines, which the embedded mode never is: listen on 127.0.0.1", c.OpsListen)},
+		{!isIssuer(c.Issuer), "CHIT_ISSUER", fmt.Sprintf("%q is not an http(s) URL without query and fragment: write https://auth.example.com", c.Issuer)},
+		{!tokens.ValidPrefix(c.TokenPrefix), "CHIT_TOKEN_PREFIX", fmt.Sprintf("%q is not 1 to 31 letters, digits and hyphens", c.TokenPrefix)},
+		{!slices.Contains([]string{"on", "off"}, c.Migrate), "CHIT_MIGRATE", fmt.Sprintf("%q is neither on nor off", c.Migrate)},
+		{!slices.Contains([]string{"json", "text"}, c.LogFormat), "CHIT_LOG_FORMAT", fmt.Sprintf("%q is neither json nor text", c.LogFormat)},
+		{!slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel), "CHIT_LOG_LEVEL", fmt.Sprintf("%q is none of debug, info, warn, error", c.LogLevel)},
+	} {
+		if rule.bad {
+			faults = append(faults, fault(rule.setting, "%s", rule.message))
+		}
+	}
+	return errors.Join(append(faults,
+		c.TokenTTL.checkLifetime("CHIT_TOKEN_TTL"),
+		c.RequestTimeout.check("CHIT_REQUEST_TIMEOUT", time.Millisecond),
+		c.ShutdownDelay.check("CHIT_SHUTDOWN_DELAY", 0),
+		c.ShutdownTimeout.check("CHIT_SHUTDOWN_TIMEOUT", 0),
+	)...)
+}
+
+func fault(setting, format string, args ...any) error {
+	return fmt.Errorf("%s: %s", setting, fmt.Sprintf(format, args...))
+}
+
+func isAddress(address string) bool {
+	_, _, err := net.SplitHostPort(address)
+	return err == nil
+}
+
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func isIssuer(text string) bool {
+	parsed, err := url.Parse(text)
+	return err == nil && (parsed.Scheme == "http" || parsed.Scheme == "https") && parsed.Host != "" &&
+		parsed.User == nil && !strings.ContainsAny(text, "?#")
+}

@@ -1,0 +1,45 @@
+package app
+
+import (
+	"database/sql"
+	"net/http"
+	"net/http/pprof"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/redis/go-redis/v9"
+)
+
+// opsHandler is what the ops listener serves.
+func opsHandler(registry *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// newRegistry returns a registry with the metrics of the process and of the connection pools.
+func newRegistry(db *sql.DB, client redis.UniversalClient) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewBuildInfoCollector(),
+		collectors.NewDBStatsCollector(db, "oauth_client"),
+		redisPool("chit_redis_pool_connections", "Connections to Redis.", func(s *redis.PoolStats) uint32 { return s.TotalConns }, client),
+		redisPool("chit_redis_pool_idle_connections", "Connections to Redis that are idle.", func(s *redis.PoolStats) uint32 { return s.IdleConns }, client),
+		redisPool("chit_redis_pool_timeouts", "Times that no connection to Redis was free in time, since start.", func(s *redis.PoolStats) uint32 { return s.Timeouts }, client),
+	)
+	return registry
+}
+
+func redisPool(name, help string, read func(*redis.PoolStats) uint32, client redis.UniversalClient) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+		return float64(read(client.PoolStats()))
+	})
+}

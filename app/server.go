@@ -1,0 +1,202 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+
+	"chit/handlers"
+	"chit/migrations"
+	"chit/repository"
+	"chit/tokens"
+)
+
+// Limits on what a connection may take, whoever is at its other end.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 5 * time.Second
+	answerTimeout     = 10 * time.Second // beyond the time that a request may take
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 16 << 10
+)
+
+// startTimeout bounds the wait for the database, and then for Redis, to answer at start.
+const startTimeout = 10 * time.Second
+
+// Server is a running Chit.
+type Server struct {
+	URL       string // of the public listener, without a trailing slash
+	OpsURL    string // of the ops listener
+	RedisPort string // of the embedded Redis; empty with a real one
+
+	config  Config
+	api     *handlers.API
+	clients *repository.Clients
+	redis   redis.UniversalClient
+	servers []*http.Server
+	failed  chan error
+	closers []func() error
+}
+
+// Start starts a server with a complete Config. The error says in one line what is in the way.
+func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err error) {
+	s := &Server{config: config, failed: make(chan error, 2)}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	logging.Disable() // go-redis's own, of what it also returns as errors
+	if err := s.openDatabase(ctx, log); err != nil {
+		return nil, err
+	}
+	if err := s.openRedis(ctx); err != nil {
+		return nil, err
+	}
+	if config.Embedded() {
+		if err := addDemoClients(ctx, s.clients); err != nil {
+			return nil, err
+		}
+	}
+	registry := newRegistry(s.clients.DB(), s.redis)
+	s.api = s.newAPI(registry, log)
+	public := &http.Server{
+		Handler:                      s.api.Handler(),
+		DisableGeneralOptionsHandler: true,
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 readTimeout + config.RequestTimeout.Duration + answerTimeout,
+	}
+	if s.URL, err = s.listen(config.Listen, "CHIT_LISTEN", public, log); err != nil {
+		return nil, err
+	}
+	ops := &http.Server{Handler: opsHandler(registry)} // a profile takes as long as it is asked to
+	if s.OpsURL, err = s.listen(config.OpsListen, "CHIT_OPS_LISTEN", ops, log); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) openDatabase(ctx context.Context, log *slog.Logger) (err error) {
+	dialect := s.config.dialect()
+	if s.clients, err = s.config.openClients(); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.clients.Close)
+	if err := pingAtStart(ctx, s.clients.Ping); err != nil {
+		return err
+	}
+	if s.config.Migrate == "off" {
+		pending, err := migrations.Pending(ctx, s.clients.DB(), dialect)
+		if err == nil && pending > 0 {
+			err = fmt.Errorf("the database lacks migrations, %d of them: run `chit migrate up`, or set CHIT_MIGRATE=on", pending)
+		}
+		return err
+	}
+	applied, err := migrations.Up(ctx, s.clients.DB(), dialect)
+	for _, step := range applied {
+		log.Info("migration applied", "version", step.Version, "name", step.Name)
+	}
+	return err
+}
+
+func (s *Server) openRedis(ctx context.Context) (err error) {
+	url := s.config.RedisURL
+	if s.config.Embedded() {
+		var stop func() error
+		if s.RedisPort, stop, err = startRedis(); err != nil {
+			return err
+		}
+		s.closers = append(s.closers, stop)
+		url = "redis://127.0.0.1:" + s.RedisPort
+	}
+	if s.redis, err = tokens.Connect(url); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.redis.Close)
+	return pingAtStart(ctx, (&tokens.Store{Redis: s.redis}).Ping)
+}
+
+func pingAtStart(ctx context.Context, ping func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return ping(ctx)
+}
+
+func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) *handlers.API {
+	store := &tokens.Store{Redis: s.redis, Prefix: s.config.TokenPrefix, Now: time.Now}
+	return &handlers.API{
+		Clients:        s.clients,
+		Tokens:         store,
+		Checks:         []handlers.Check{{Name: "database", Ping: s.clients.Ping}, {Name: "redis", Ping: store.Ping}},
+		Issuer:         s.config.Issuer,
+		TokenTTL:       s.config.TokenTTL.Duration,
+		RequestTimeout: s.config.RequestTimeout.Duration,
+		Now:            time.Now,
+		Log:            log,
+		Metrics:        handlers.NewMetrics(registry),
+	}
+}
+
+// listen lets server serve at address and returns its URL. setting is the variable to name when the
+// port is taken.
+func (s *Server) listen(address, setting string, server *http.Server, log *slog.Logger) (string, error) {
+	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "", fmt.Errorf("%s is in use by another program: stop it, or set %s to another address", address, setting)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", setting, err)
+	}
+	server.ReadHeaderTimeout = readHeaderTimeout
+	server.IdleTimeout = idleTimeout
+	server.MaxHeaderBytes = maxHeaderBytes
+	server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
+	s.servers = append(s.servers, server)
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- err
+		}
+	}()
+	return "http://" + listener.Addr().String(), nil
+}
+
+// Failed delivers the error of a listener that stopped by itself.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Stop ends the server: for delay it goes on serving but reports that it is not ready, then it
+// stops listening and waits for the requests in flight, for as long as ctx allows.
+func (s *Server) Stop(ctx context.Context, delay time.Duration) error {
+	s.api.Drain()
+	select {
+	case <-time.After(delay):
+	case <-ctx.Done():
+	}
+	var errs []error
+	for _, server := range s.servers {
+		if err := server.Shutdown(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("requests were still in flight at the deadline: %w", err))
+		}
+	}
+	return errors.Join(append(errs, s.close())...)
+}
+
+func (s *Server) close() error {
+	var errs []error
+	for _, server := range s.servers {
+		server.Close()
+	}
+	for _, closer := range slices.Backward(s.closers) {
+		errs = append(errs, closer())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,106 @@
+package app_test
+
+import (
+	"bytes"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A newcomer pastes what the server has printed, line by line, into one shell.
+func TestWelcomeLinesWorkAsPasted(t *testing.T) {
+	t.Parallel()
+	bash := tool(t, "bash")
+	for _, name := range []string{"curl", "sed", "redis-cli", "sha256sum", "cut"} {
+		tool(t, name)
+	}
+	p := start(t, nil)
+	eventually(t, 5*time.Second, "the last line of the welcome", func() bool { return strings.Contains(p.stdout.String(), "redis-cli") })
+	var lines []string
+	for line := range strings.Lines(p.stdout.String()) {
+		if command, indented := strings.CutPrefix(line, "  "); indented {
+			lines = append(lines, strings.TrimSpace(command))
+		}
+	}
+	if len(lines) != 4 {
+		t.Fatalf("%d lines to paste, this test knows 4:\n%s", len(lines), p.stdout.String())
+	}
+	issue, introspect, revoke, del := lines[0], lines[1], lines[2], lines[3]
+
+	out := paste(t, bash, issue, introspect, revoke, introspect, issue, introspect, del, introspect)
+	const inactive = `{"active":false}`
+	first, second := out[0], out[4]
+	if format := regexp.MustCompile(`^chit_[A-Z2-7]{59}$`); !format.MatchString(first) || !format.MatchString(second) || first == second {
+		t.Errorf("tokens: %q, %q", first, second)
+	}
+	active := regexp.MustCompile(`^{"active":true,"client_id":"my-machine-client",.*}$`)
+	if !active.MatchString(out[1]) || !active.MatchString(out[5]) {
+		t.Errorf("introspection of fresh tokens: %q, %q", out[1], out[5])
+	}
+	if out[2] != "" || out[3] != inactive {
+		t.Errorf("revocation: %q, and then %q", out[2], out[3])
+	}
+	if out[6] != "1" || out[7] != inactive {
+		t.Errorf("DEL in Redis: %q, and then %q", out[6], out[7])
+	}
+}
+
+// paste runs commands in one session of a shell and returns what each of them prints.
+func paste(t *testing.T, shell string, commands ...string) []string {
+	t.Helper()
+	const mark = "-- next --\n"
+	var script strings.Builder
+	for _, command := range commands {
+		script.WriteString(command + "\necho; echo '" + strings.TrimSpace(mark) + "'\n")
+	}
+	cmd := exec.Command(shell)
+	cmd.Stdin = strings.NewReader(script.String())
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil || stderr.Len() > 0 {
+		t.Fatalf("%v: %s", err, &stderr)
+	}
+	printed := strings.Split(string(out), mark)
+	if len(printed) != len(commands)+1 {
+		t.Fatalf("%d commands printed %d times:\n%s", len(commands), len(printed)-1, out)
+	}
+	for i := range printed {
+		printed[i] = strings.TrimSpace(printed[i])
+	}
+	return printed
+}
+
+func TestEmbeddedStartToFirstToken(t *testing.T) {
+	started := time.Now()
+	p := start(t, nil)
+	p.token(demo, demoSecret)
+	took := time.Since(started)
+	t.Logf("from the start of the process to its first token: %v", took.Round(time.Millisecond))
+	if took > 10*time.Second {
+		t.Error("that is no quick start")
+	}
+}
+
+func TestEmbeddedClientsOutliveTheServer(t *testing.T) {
+	t.Parallel()
+	env := []string{"CHIT_EMBEDDED_DATABASE=" + t.TempDir() + "/chit.db"}
+	first := start(t, env)
+	if got := first.post("/token", "in-between", "any", tokenPlease); got.Status != http.StatusUnauthorized {
+		t.Fatalf("an unknown client: %d %s", got.Status, got.Body)
+	}
+	secret := create(t, env, "in-between").ClientSecret
+	first.token("in-between", secret)
+	first.signal(syscall.SIGINT)
+	if state := first.ended(5 * time.Second); state.ExitCode() != 0 {
+		t.Fatalf("SIGINT: %v: %s", state, first.stderr.String())
+	}
+
+	second := start(t, env)
+	second.token("in-between", secret)
+	second.token(demo, demoSecret)
+}
