@@ -1,0 +1,89 @@
+package handlers_test
+
+import (
+	"testing"
+	"time"
+
+	"chit/app/apptest"
+	"chit/tokens"
+)
+
+// While Redis cannot be asked there is no token, no false word on one, and no revocation.
+func TestRedisOutOfReach(t *testing.T) {
+	for name, outage := range map[string]struct{ begin, end func(*apptest.Redis) }{
+		"stopped": {(*apptest.Redis).Stop, (*apptest.Redis).Start},
+		"frozen":  {(*apptest.Redis).Pause, (*apptest.Redis).Resume},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := register(apptest.Real(t, "--request-timeout=500ms"))
+			token := s.Token("alice", secret)
+			outage.begin(s.Redis)
+			checkUnavailable(t, s, token)
+			if ready := s.Get("/readyz"); ready.Status != 503 || ready.Text("redis") == "ok" || ready.Text("database") != "ok" {
+				t.Errorf("/readyz: %d %s", ready.Status, ready.Body)
+			}
+			if alive := s.Get("/healthz"); alive.Status != 200 {
+				t.Errorf("/healthz: %d %s", alive.Status, alive.Body)
+			}
+			if answer := s.Post("/introspect", "alice", secret, "token=garbage"); answer.Body != inactive {
+				t.Errorf("garbage needs no Redis: %d %s", answer.Status, answer.Body)
+			}
+			outage.end(s.Redis)
+			wait(t, "the server to be ready again", func() bool { return s.Get("/readyz").Status == 200 })
+			s.Token("alice", secret)
+		})
+	}
+}
+
+func checkUnavailable(t *testing.T, s *apptest.Server, token string) {
+	t.Helper()
+	for path, form := range map[string]string{
+		"/token":      "grant_type=client_credentials",
+		"/introspect": "token=" + token,
+		"/revoke":     "token=" + token,
+	} {
+		started := time.Now()
+		answer := s.Post(path, "alice", secret, form)
+		if answer.Status != 503 || answer.Text("error") != "temporarily_unavailable" || answer.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s %v", path, answer.Status, answer.Body, answer.Header)
+		}
+		if took := time.Since(started); took > 5*time.Second {
+			t.Errorf("%s: hung for %v", path, took)
+		}
+		checkCommonHeaders(t, answer)
+	}
+}
+
+// Redis answers but refuses: what it has not acknowledged is not said to be so.
+func TestRedisRefuses(t *testing.T) {
+	s := register(apptest.Real(t))
+	token := s.Token("alice", secret)
+	s.Redis.CLI("REPLICAOF", "127.0.0.1", "1")
+	for path, form := range map[string]string{"/token": "grant_type=client_credentials", "/revoke": "token=" + token} {
+		if answer := s.Post(path, "alice", secret, form); answer.Status != 503 {
+			t.Errorf("%s on a read-only replica: %d %s", path, answer.Status, answer.Body)
+		}
+	}
+	s.Redis.CLI("REPLICAOF", "NO", "ONE")
+	s.Redis.CLI("SET", "oauth:token:"+tokens.ID(token), "not JSON")
+	if answer := s.Post("/introspect", "alice", secret, "token="+token); answer.Status != 500 || answer.Text("error") != "server_error" {
+		t.Errorf("a value that is not a token's: %d %s", answer.Status, answer.Body)
+	}
+}
+
+// While the database cannot be asked nobody is let in, and nobody is told that a token is inactive.
+func TestDatabaseOutOfReach(t *testing.T) {
+	postgres := apptest.StartPostgreSQL(t)
+	s := register(apptest.On(t, postgres.URL, apptest.StartRedis(t), "--request-timeout=500ms"))
+	token := s.Token("alice", secret)
+	postgres.Stop()
+	checkUnavailable(t, s, token)
+	if ready := s.Get("/readyz"); ready.Status != 503 || ready.Text("database") == "ok" || ready.Text("redis") != "ok" {
+		t.Errorf("/readyz: %d %s", ready.Status, ready.Body)
+	}
+	postgres.Start()
+	wait(t, "the server to be ready again", func() bool { return s.Get("/readyz").Status == 200 })
+	if !s.Active("api", secret, token) {
+		t.Error("the token is lost")
+	}
+}
