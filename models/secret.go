@@ -38,9 +38,10 @@ func (h *secretHash) matches(stored string) bool {
 // RetiredSecret is a former secret of a client that goes on working until it expires, so that a
 // rotation needs no downtime.
 type RetiredSecret struct {
-	ClientID   string    `gorm:"primaryKey"`
-	SecretHash string    `gorm:"primaryKey"`
-	ExpiresAt  time.Time `gorm:"not null"`
+	ClientID   string     `gorm:"primaryKey"`
+	SecretHash string     `gorm:"primaryKey"`
+	ExpiresAt  time.Time  `gorm:"not null"`
+	LastUsedAt *time.Time // nil: not since it was retired
 }
 
 // TableName is the table's name in SQL.
