@@ -53,34 +53,36 @@ var (
 	errDisabled      = fmt.Errorf("%w: client is disabled", ErrAuthenticationFailed)
 )
 
-// Authenticate reports whether secret opens the client at now: nil if so, ErrPublicClient for a
-// client that can keep no secret, else an error that wraps ErrAuthenticationFailed. A nil client
-// is an unknown one: it takes the same work as a wrong secret.
-func (c *Client) Authenticate(secret string, now time.Time) error {
+// Authenticate reports whether secret opens the client at now: no error if so, ErrPublicClient for
+// a client that can keep no secret, else an error that wraps ErrAuthenticationFailed. If it is a
+// retired secret that opens, that is returned. A nil client is an unknown one: it takes the same
+// work as a wrong secret.
+func (c *Client) Authenticate(secret string, now time.Time) (retired *RetiredSecret, err error) {
 	known := c != nil
 	if !known {
 		c = &Client{}
 	}
 	presented := hashSecret(secret)
 	opened := presented.matches(c.ClientSecretHash)
-	for _, retired := range c.RetiredSecrets {
-		if presented.matches(retired.SecretHash) && now.Before(retired.ExpiresAt) {
-			opened = true
+	for i := range c.RetiredSecrets {
+		former := &c.RetiredSecrets[i]
+		if presented.matches(former.SecretHash) && now.Before(former.ExpiresAt) && !opened {
+			retired, opened = former, true
 		}
 	}
 	// A public client is known by its id alone, unless it claims a secret that it has not.
 	opened = opened || c.IsPublic && (secret == "" || c.ClientSecretHash == "")
 	switch {
 	case !known:
-		return errUnknownClient
+		return nil, errUnknownClient
 	case !opened:
-		return errWrongSecret
+		return nil, errWrongSecret
 	case c.Disabled():
-		return errDisabled
+		return nil, errDisabled
 	case c.IsPublic:
-		return ErrPublicClient
+		return nil, ErrPublicClient
 	}
-	return nil
+	return retired, nil
 }
 
 // Disabled reports whether an operator has switched the client off. Any instant in disabled_at

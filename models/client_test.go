@@ -46,8 +46,12 @@ func TestAuthenticate(t *testing.T) {
 		{"secret of any characters", &models.Client{ClientSecretHash: models.HashSecret("pä$$ :%+&=\x00")}, "pä$$ :%+&=\x00", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if err := row.client.Authenticate(row.secret, now); !errors.Is(err, row.want) {
+			retired, err := row.client.Authenticate(row.secret, now)
+			if !errors.Is(err, row.want) {
 				t.Errorf("got %v, want %v", err, row.want)
+			}
+			if wantRetired := row.want == nil && row.secret == "old"; (retired != nil) != wantRetired {
+				t.Errorf("retired secret %v", retired)
 			}
 		})
 	}

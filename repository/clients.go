@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -17,6 +18,7 @@ import (
 type Clients struct {
 	db   *gorm.DB
 	pool *sql.DB
+	uses uses
 }
 
 // Find returns the client with its retired secrets, as the database has it at this moment, or
@@ -38,6 +40,11 @@ func (c *Clients) Find(ctx context.Context, id string) (*models.Client, error) {
 		return nil, unavailable("find client", err)
 	}
 	return &client, nil
+}
+
+// FindSince is Find: nothing is kept here, so every answer is of this moment.
+func (c *Clients) FindSince(ctx context.Context, id string, _ time.Time) (*models.Client, error) {
+	return c.Find(ctx, id)
 }
 
 // Create adds a client. It returns models.ErrClientExists if there is one of this id.

@@ -1,0 +1,334 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chit/models"
+)
+
+// fake is a database in memory, which can be slow or down.
+type fake struct {
+	mu      sync.Mutex
+	clients map[string]string // names by id
+	err     error
+	hold    chan struct{} // while not nil, a query answers only when it is closed, with what it read before
+	queries atomic.Int64
+	atOnce  atomic.Int64
+	most    atomic.Int64
+}
+
+func (f *fake) Find(ctx context.Context, id string) (*models.Client, error) {
+	f.queries.Add(1)
+	f.most.Store(max(f.most.Load(), f.atOnce.Add(1)))
+	defer f.atOnce.Add(-1)
+	f.mu.Lock()
+	name, found := f.clients[id]
+	err, hold := f.err, f.hold
+	f.mu.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return nil, unavailable("find client", ctx.Err())
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, models.ErrClientNotFound
+	}
+	return &models.Client{ClientID: id, ClientName: name}, nil
+}
+
+func (f *fake) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+var errDown = unavailable("find client", errors.New("down"))
+
+func newCache(t *testing.T, size int) (*Cache, *fake) {
+	t.Helper()
+	f := &fake{clients: map[string]string{"a": "first"}}
+	c, err := NewCache(f, CacheOptions{Size: size, MaxStale: 10 * time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, f
+}
+
+// listening makes the cache hear from the database up to its now, and returns how to let time go by.
+func listening(c *Cache) (pass func(time.Duration)) {
+	var offset atomic.Int64
+	c.now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
+	c.heard(c.now(), c.now())
+	return func(d time.Duration) { offset.Add(int64(d)) }
+}
+
+func name(t *testing.T, c *Cache, id string) string {
+	t.Helper()
+	client, err := c.Find(t.Context(), id)
+	if err != nil {
+		t.Fatalf("find %s: %v", id, err)
+	}
+	return client.ClientName
+}
+
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain for", what)
+		}
+	}
+}
+
+func TestThousandRequestsMakeOneQuery(t *testing.T) {
+	c, f := newCache(t, 100)
+	f.hold = make(chan struct{})
+	var wait sync.WaitGroup
+	for range 1000 {
+		wait.Go(func() {
+			if client, err := c.Find(t.Context(), "a"); err != nil || client.ClientName != "first" {
+				t.Errorf("got %v, %v", client, err)
+			}
+		})
+	}
+	waitFor(t, "the query", func() bool { return f.queries.Load() > 0 })
+	close(f.hold)
+	wait.Wait()
+	if queries := f.queries.Load(); queries != 1 {
+		t.Errorf("%d queries", queries)
+	}
+}
+
+// The load reads the old row, the change is announced, the load lands: the old row must not be kept.
+func TestLoadThatBeganBeforeAChangeIsNotKept(t *testing.T) {
+	for name2, announce := range map[string]func(*Cache){
+		"of the client":  func(c *Cache) { c.forget("a") },
+		"of all clients": (*Cache).forgetAll,
+	} {
+		t.Run(name2, func(t *testing.T) {
+			c, f := newCache(t, 100)
+			listening(c)
+			hold := make(chan struct{})
+			f.hold = hold
+			early := make(chan string)
+			go func() { early <- name(t, c, "a") }()
+			waitFor(t, "the load to begin", func() bool { return f.queries.Load() == 1 })
+			f.set(func() { f.clients["a"] = "second"; f.hold = nil })
+			announce(c)
+			if got := name(t, c, "a"); got != "second" {
+				t.Errorf("asked after the change, while the old load is under way: %s", got)
+			}
+			close(hold)
+			if got := <-early; got != "first" {
+				t.Errorf("asked before the change: %s", got)
+			}
+			if got := name(t, c, "a"); got != "second" {
+				t.Errorf("after the old load has landed: %s", got)
+			}
+		})
+	}
+}
+
+func TestWarmCacheAsksNobody(t *testing.T) {
+	c, f := newCache(t, 100)
+	listening(c)
+	for range 100 {
+		name(t, c, "a")
+	}
+	if queries := f.queries.Load(); queries != 1 {
+		t.Errorf("%d queries", queries)
+	}
+}
+
+// Without news a row is believed for less than a second; with news, until it is changed or old.
+func TestTrust(t *testing.T) {
+	c, f := newCache(t, 100)
+	pass := listening(c)
+	name(t, c, "a")
+	f.set(func() { f.clients["a"] = "second" })
+	pass(trust - 50*time.Millisecond)
+	if got := name(t, c, "a"); got != "first" {
+		t.Errorf("before the trust is over: %s", got)
+	}
+	pass(50 * time.Millisecond)
+	if got := name(t, c, "a"); got != "second" {
+		t.Errorf("after the trust is over: %s", got)
+	}
+	f.set(func() { f.clients["a"] = "third" })
+	heardSince := c.news.Load().since
+	pass(trust * 2)
+	c.heard(heardSince, c.now())
+	if got := name(t, c, "a"); got != "second" {
+		t.Errorf("the listener says that nothing has changed: %s", got)
+	}
+	c.heard(c.now(), c.now())
+	if got := name(t, c, "a"); got != "third" {
+		t.Errorf("the listener has begun anew since it was read: %s", got)
+	}
+	f.set(func() { f.clients["a"] = "fourth" })
+	heardSince = c.news.Load().since
+	pass(maxAge)
+	c.heard(heardSince, c.now())
+	if got := name(t, c, "a"); got != "fourth" {
+		t.Errorf("after %v: %s", maxAge, got)
+	}
+}
+
+// A change that nothing has announced yet is in force at once for one who was refused.
+func TestFindSinceAsksAgain(t *testing.T) {
+	c, f := newCache(t, 100)
+	listening(c)
+	name(t, c, "a")
+	f.set(func() { f.clients["a"] = "second" })
+	started := time.Now()
+	for range 3 {
+		if client, err := c.FindSince(t.Context(), "a", started); err != nil || client.ClientName != "second" {
+			t.Errorf("got %v, %v", client, err)
+		}
+	}
+	if queries := f.queries.Load(); queries != 2 {
+		t.Errorf("%d queries, want 2: what was read since is good enough", queries)
+	}
+}
+
+// A load that began before an INSERT must not refuse a request that came after it.
+func TestInsertWhileALoadIsUnderWay(t *testing.T) {
+	c, f := newCache(t, 100)
+	hold := make(chan struct{})
+	f.hold = hold
+	early := make(chan error)
+	go func() {
+		_, err := c.Find(t.Context(), "late")
+		early <- err
+	}()
+	waitFor(t, "the load to begin", func() bool { return f.queries.Load() == 1 })
+	f.set(func() { f.clients["late"] = "inserted"; f.hold = nil })
+	after := make(chan string)
+	go func() { after <- name(t, c, "late") }()
+	time.Sleep(10 * time.Millisecond) // lets it join the load that is under way
+	close(hold)
+	if err := <-early; !errors.Is(err, models.ErrClientNotFound) {
+		t.Errorf("asked before: %v", err)
+	}
+	if got := <-after; got != "inserted" {
+		t.Errorf("asked after: %s", got)
+	}
+}
+
+func TestMadeUpIDs(t *testing.T) {
+	c, f := newCache(t, 100)
+	hold := make(chan struct{})
+	f.hold = hold
+	var wait sync.WaitGroup
+	for i := range 500 {
+		wait.Go(func() {
+			if _, err := c.Find(t.Context(), fmt.Sprint("made-up-", i)); !errors.Is(err, models.ErrClientNotFound) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	waitFor(t, "the database to be busy", func() bool { return f.atOnce.Load() == maxLoads })
+	f.set(func() { f.hold = nil })
+	close(hold)
+	wait.Wait()
+	if most := f.most.Load(); most > maxLoads {
+		t.Errorf("%d at once, want at most %d", most, maxLoads)
+	}
+	if c.Size() != 0 {
+		t.Errorf("%d of them are kept", c.Size())
+	}
+	if got := name(t, c, "a"); got != "first" {
+		t.Errorf("a client among them: %s", got)
+	}
+}
+
+func TestSizeIsBounded(t *testing.T) {
+	c, f := newCache(t, 100)
+	for i := range 10_000 {
+		f.clients[fmt.Sprint(i)] = "x"
+		name(t, c, fmt.Sprint(i))
+	}
+	waitFor(t, "the cache to shrink", func() bool { c.rows.CleanUp(); return c.Size() <= 100 })
+}
+
+func TestDatabaseDown(t *testing.T) {
+	c, f := newCache(t, 100)
+	pass := listening(c)
+	name(t, c, "a")
+	f.set(func() { f.err = errDown })
+	pass(9 * time.Minute)
+	if got := name(t, c, "a"); got != "first" {
+		t.Errorf("a known client after nine minutes: %s", got)
+	}
+	if _, err := c.FindSince(t.Context(), "a", c.now()); err != nil {
+		t.Errorf("a known client that was refused: %v", err)
+	}
+	if _, err := c.Find(t.Context(), "b"); !errors.Is(err, models.ErrUnavailable) || errors.Is(err, models.ErrClientNotFound) {
+		t.Errorf("an unknown client: %v", err)
+	}
+	pass(2 * time.Minute)
+	if _, err := c.Find(t.Context(), "a"); !errors.Is(err, models.ErrUnavailable) {
+		t.Errorf("a known client after eleven minutes: %v", err)
+	}
+	f.set(func() { f.err = nil })
+	if got := name(t, c, "a"); got != "first" {
+		t.Errorf("after the outage: %s", got)
+	}
+}
+
+// What was heard to have changed is not answered for as it was, database or not.
+func TestDatabaseDownAfterAChange(t *testing.T) {
+	c, f := newCache(t, 100)
+	listening(c)
+	name(t, c, "a")
+	f.set(func() { f.err = errDown })
+	c.forget("a")
+	if _, err := c.Find(t.Context(), "a"); !errors.Is(err, models.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A database that does not answer costs a known client the patience once, then nothing.
+func TestDatabaseHangs(t *testing.T) {
+	c, f := newCache(t, 100)
+	pass := listening(c)
+	name(t, c, "a")
+	hold := make(chan struct{})
+	defer close(hold)
+	f.set(func() { f.hold = hold })
+	pass(trust)
+	if got := name(t, c, "a"); got != "first" {
+		t.Errorf("got %s", got)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := c.Find(ctx, "b"); !errors.Is(err, models.ErrUnavailable) {
+		t.Errorf("an unknown client: %v", err)
+	}
+}
+
+func BenchmarkCacheHit(b *testing.B) {
+	f := &fake{clients: map[string]string{"a": "first"}}
+	c, err := NewCache(f, CacheOptions{Size: 100, MaxStale: time.Minute})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		c.heard(c.news.Load().since, time.Now())
+		if _, err := c.Find(b.Context(), "a"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package repository
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	channel = "chit_client"
+	// heartbeat is how often the listening connection proves that it is alive. A row is trusted for
+	// longer than a heartbeat and the wait for its answer.
+	heartbeat        = 250 * time.Millisecond
+	heartbeatTimeout = 500 * time.Millisecond
+	probeTimeout     = 2 * time.Second
+	minPause         = 50 * time.Millisecond
+	maxPause         = 500 * time.Millisecond
+)
+
+// errDeaf is what a pooler between here and the database can cause: LISTEN succeeds, and nothing
+// is ever heard.
+var errDeaf = errors.New("notifications do not arrive: connect to PostgreSQL itself or through a pooler in session mode")
+
+// Watch keeps the cache true by listening for the changes that the database's triggers announce,
+// until ctx ends. When the connection is lost the cache trusts nothing for longer than a second,
+// and Watch connects again.
+func (c *Cache) Watch(ctx context.Context, databaseURL string, log *slog.Logger) error {
+	config, err := pgx.ParseConfig(databaseURL)
+	if err != nil {
+		return withoutURL(err)
+	}
+	l := &listener{cache: c, config: &config.Config, log: log}
+	l.config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) { l.receive(n.Payload) }
+	if l.config.ConnectTimeout == 0 {
+		l.config.ConnectTimeout = connectTimeout
+	}
+	pause := minPause
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := l.listen(ctx)
+		c.deaf()
+		if time.Since(began) > maxPause {
+			pause = minPause
+		}
+		if ctx.Err() == nil {
+			log.Warn("changes of clients are not heard of, so each is read again every second", "cause", explain(err), "retry_in", pause.String())
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, maxPause)
+	}
+	return nil
+}
+
+// explain returns an error as one line.
+func explain(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// listener is the connection of Watch.
+type listener struct {
+	cache  *Cache
+	config *pgconn.Config
+	log    *slog.Logger
+	probe  string // a payload that is awaited
+	probed bool   // it has come
+}
+
+// receive takes a payload of the channel: = and the id of a client that was changed, * for all, or
+// ? and a probe.
+func (l *listener) receive(payload string) {
+	kind, rest := payload[:min(1, len(payload))], payload[min(1, len(payload)):]
+	switch {
+	case kind == "=":
+		l.cache.forget(rest)
+	case kind == "?":
+		l.probed = l.probed || rest == l.probe
+	default:
+		l.cache.forgetAll()
+	}
+}
+
+// listen connects and listens until that fails, and says why.
+func (l *listener) listen(ctx context.Context) error {
+	conn, err := pgconn.ConnectConfig(ctx, l.config)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), heartbeatTimeout)
+		defer cancel()
+		conn.Close(ctx)
+	}()
+	if err := exec(ctx, conn, "LISTEN "+channel); err != nil {
+		return err
+	}
+	// From here on nothing is missed. What was read before may be outdated already.
+	since := time.Now()
+	if err := l.prove(ctx, conn); err != nil {
+		return err
+	}
+	l.log.Debug("listening for changes of clients")
+	for {
+		sent := time.Now()
+		// The answer comes behind all notifications that were sent before it.
+		if err := exec(ctx, conn, "-- heartbeat"); err != nil {
+			return fmt.Errorf("heartbeat: %w", err)
+		}
+		l.cache.heard(since, sent)
+		if err := waitUntil(ctx, conn, sent.Add(heartbeat)); err != nil {
+			return err
+		}
+	}
+}
+
+// prove has another connection send a probe and waits for it.
+func (l *listener) prove(ctx context.Context, conn *pgconn.PgConn) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	l.probe, l.probed = rand.Text(), false
+	sender, err := pgconn.ConnectConfig(ctx, l.config)
+	if err != nil {
+		return err
+	}
+	defer sender.Close(ctx)
+	if err := exec(ctx, sender, "NOTIFY "+channel+", '?"+l.probe+"'"); err != nil {
+		return err
+	}
+	for !l.probed {
+		if err := conn.WaitForNotification(ctx); err != nil {
+			return fmt.Errorf("%w: %w", errDeaf, err)
+		}
+	}
+	return nil
+}
+
+// waitUntil receives notifications until the instant.
+func waitUntil(ctx context.Context, conn *pgconn.PgConn, instant time.Time) error {
+	waiting, cancel := context.WithDeadline(ctx, instant)
+	defer cancel()
+	for {
+		err := conn.WaitForNotification(waiting)
+		if waiting.Err() != nil {
+			return ctx.Err() // the wait is over, or the watch
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func exec(ctx context.Context, conn *pgconn.PgConn, sql string) error {
+	ctx, cancel := context.WithTimeout(ctx, heartbeatTimeout)
+	defer cancel()
+	_, err := conn.Exec(ctx, sql).ReadAll()
+	return err
+}
