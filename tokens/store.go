@@ -2,9 +2,9 @@ package tokens
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,29 +18,15 @@ type Store struct {
 	Redis  redis.UniversalClient
 	Prefix string           // of new tokens
 	Now    func() time.Time // instants in tokens are by this clock, lifetimes by that of Redis
+
+	once  sync.Once
+	batch *batcher
 }
 
-// record is the value of a token's key. Operators read it, so it uses the words of introspection.
-type record struct {
-	ClientID string `json:"client_id"`
-	Scope    string `json:"scope,omitempty"`
-	IssuedAt int64  `json:"iat"` // seconds
-	Expires  int64  `json:"exp"` // seconds
-	// IssuedMicros is iat with the resolution of an SQL timestamp, microseconds: a token issued
-	// right after tokens_revoked_before must not be caught by it.
-	IssuedMicros int64 `json:"iat_us"`
+func (s *Store) batcher() *batcher {
+	s.once.Do(func() { s.batch = &batcher{client: s.Redis} })
+	return s.batch
 }
-
-// indexScript adds a token to its client's index, trims the index of what has expired, and lets it
-// live as long as its last token, also when that is not the newest one. It is a script so that no
-// crash leaves an index that never expires.
-const indexScript = `
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4]) then
-  redis.call('PEXPIRE', KEYS[1], ARGV[4])
-end
-return 1`
 
 // Issue mints a token for the grant and keeps it for the grant's TTL. When it returns without an
 // error, Redis has acknowledged the token.
@@ -54,23 +40,14 @@ func (s *Store) Issue(ctx context.Context, grant models.Grant) (string, models.A
 		IssuedAt:  now,
 		ExpiresAt: now.Add(grant.TTL),
 	}
-	value, err := json.Marshal(record{
-		ClientID:     issued.ClientID,
-		Scope:        issued.Scope,
-		IssuedAt:     issued.IssuedAt.Unix(),
-		Expires:      issued.ExpiresAt.Unix(),
-		IssuedMicros: issued.IssuedAt.UnixMicro(),
-	})
-	if err != nil {
-		return "", models.AccessToken{}, fmt.Errorf("encode token record: %w", err)
-	}
 	// The index goes first: a crash between the two leaves an id that leads nowhere and goes
 	// with the next trimming, never a token that is missing from its client's list.
-	_, err = s.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.Eval(ctx, indexScript, []string{indexKey(issued.ClientID)},
-			issued.ExpiresAt.Unix(), issued.ID, now.Unix(), grant.TTL.Milliseconds())
-		p.Set(ctx, tokenKey(issued.ID), value, grant.TTL)
-		return nil
+	err := s.batcher().do(ctx, &call{
+		entry: indexEntry{
+			clientID: issued.ClientID, id: issued.ID, ttl: grant.TTL,
+			now: now.Unix(), expires: issued.ExpiresAt.Unix(),
+		},
+		commands: []redis.Cmder{redis.NewStatusCmd(ctx, "set", tokenKey(issued.ID), encode(issued), "px", grant.TTL.Milliseconds())},
 	})
 	if err != nil {
 		return "", models.AccessToken{}, unavailable("issue token", err)
@@ -85,37 +62,30 @@ func (s *Store) Find(ctx context.Context, token string) (models.AccessToken, err
 	if !Recognise(token) {
 		return models.AccessToken{}, models.ErrTokenNotFound
 	}
-	id := ID(token)
-	value, err := s.Redis.Get(ctx, tokenKey(id)).Bytes()
+	return s.FindByID(ctx, ID(token))
+}
+
+// FindByID is Find for a token of which only the id, its jti, is at hand.
+func (s *Store) FindByID(ctx context.Context, id string) (models.AccessToken, error) {
+	get := redis.NewStringCmd(ctx, "get", tokenKey(id))
+	err := s.batcher().do(ctx, &call{commands: []redis.Cmder{get}})
 	if errors.Is(err, redis.Nil) {
 		return models.AccessToken{}, models.ErrTokenNotFound
 	}
 	if err != nil {
 		return models.AccessToken{}, unavailable("find token", err)
 	}
-	var kept record
-	if err := json.Unmarshal(value, &kept); err != nil {
-		return models.AccessToken{}, fmt.Errorf("the value of %s is not a token's: %w", tokenKey(id), err)
-	}
-	issuedAt := time.UnixMicro(kept.IssuedMicros)
-	return models.AccessToken{
-		ID:        id,
-		ClientID:  kept.ClientID,
-		Scope:     kept.Scope,
-		IssuedAt:  issuedAt,
-		ExpiresAt: issuedAt.Add(time.Duration(kept.Expires-kept.IssuedAt) * time.Second),
-	}, nil
+	return decode(id, get.Val())
 }
 
 // Revoke ends a token. When it returns without an error, Redis has acknowledged that the token is
 // gone; one that was gone already is no error.
 func (s *Store) Revoke(ctx context.Context, token models.AccessToken) error {
 	// The token goes first: what a crash between the two leaves in the index leads nowhere.
-	_, err := s.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.Del(ctx, tokenKey(token.ID))
-		p.ZRem(ctx, indexKey(token.ClientID), token.ID)
-		return nil
-	})
+	err := s.batcher().do(ctx, &call{commands: []redis.Cmder{
+		redis.NewIntCmd(ctx, "del", tokenKey(token.ID)),
+		redis.NewIntCmd(ctx, "zrem", indexKey(token.ClientID), token.ID),
+	}})
 	if err != nil {
 		return unavailable("revoke token", err)
 	}
@@ -135,5 +105,3 @@ func unavailable(doing string, err error) error {
 }
 
 func tokenKey(id string) string { return "oauth:token:" + id }
-
-func indexKey(clientID string) string { return "oauth:client:" + clientID + ":tokens" }

@@ -1,0 +1,75 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/redis/go-redis/v9"
+
+	"chit/models"
+)
+
+// IsID reports whether text has the form of a token's id: 64 lower-case hexadecimal digits.
+func IsID(text string) bool {
+	for _, c := range []byte(text) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(text) == 64
+}
+
+// List yields the tokens of a client that are in Redis, in the order of their expiry to the second.
+// Whether they are in force is another question: models.AccessToken.Active. An error is the last
+// that it yields. The index is read page by page: a token that is issued or ends meanwhile may be
+// yielded or not, every other is yielded once.
+func (s *Store) List(ctx context.Context, clientID string) iter.Seq2[models.AccessToken, error] {
+	return func(yield func(models.AccessToken, error) bool) {
+		for at := start; ; {
+			ids, err := s.page(ctx, clientID, &at)
+			if err == nil && len(ids) == 0 {
+				return
+			}
+			var found []models.AccessToken
+			if err == nil {
+				found, err = s.find(ctx, ids)
+			}
+			for _, token := range found {
+				if !yield(token, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(models.AccessToken{}, err)
+				return
+			}
+		}
+	}
+}
+
+// find returns those of the tokens that are in Redis. A value that is not a token's is left out.
+func (s *Store) find(ctx context.Context, ids []string) ([]models.AccessToken, error) {
+	replies := make([]*redis.StringCmd, len(ids))
+	// Each reply has its error: this is the first of them, and may be a mere redis.Nil.
+	_, _ = s.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range ids {
+			replies[i] = p.Get(ctx, tokenKey(id))
+		}
+		return nil
+	})
+	found := make([]models.AccessToken, 0, len(ids))
+	for i, reply := range replies {
+		value, err := reply.Result()
+		if errors.Is(err, redis.Nil) {
+			continue
+		}
+		if err != nil {
+			return found, unavailable("find tokens", err)
+		}
+		if token, err := decode(ids[i], value); err == nil {
+			found = append(found, token)
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,94 @@
+package tokens
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"chit/models"
+)
+
+// record is the value of a token's key. Operators read it, so it uses the words of introspection.
+type record struct {
+	ClientID string `json:"client_id"`
+	Scope    string `json:"scope,omitempty"`
+	IssuedAt int64  `json:"iat"` // seconds
+	Expires  int64  `json:"exp"` // seconds
+	// IssuedMicros is iat with the resolution of an SQL timestamp, microseconds: a token issued
+	// right after tokens_revoked_before must not be caught by it.
+	IssuedMicros int64 `json:"iat_us"`
+}
+
+// encode returns the value of a token's key.
+func encode(token models.AccessToken) []byte {
+	value, err := json.Marshal(record{
+		ClientID:     token.ClientID,
+		Scope:        token.Scope,
+		IssuedAt:     token.IssuedAt.Unix(),
+		Expires:      token.ExpiresAt.Unix(),
+		IssuedMicros: token.IssuedAt.UnixMicro(),
+	})
+	if err != nil {
+		panic(err) // strings and numbers never fail
+	}
+	return value
+}
+
+// decode returns the token that the value of its key describes.
+func decode(id, value string) (models.AccessToken, error) {
+	kept, asWritten := parseRecord(value)
+	if !asWritten {
+		kept = record{}
+		if err := json.Unmarshal([]byte(value), &kept); err != nil {
+			return models.AccessToken{}, fmt.Errorf("the value of %s is not a token's: %w", tokenKey(id), err)
+		}
+	}
+	issuedAt := time.UnixMicro(kept.IssuedMicros)
+	return models.AccessToken{
+		ID:        id,
+		ClientID:  kept.ClientID,
+		Scope:     kept.Scope,
+		IssuedAt:  issuedAt,
+		ExpiresAt: issuedAt.Add(time.Duration(kept.Expires-kept.IssuedAt) * time.Second),
+	}, nil
+}
+
+// parseRecord reads a value as encode writes it, in a tenth of the time that encoding/json takes
+// (BenchmarkDecode). It reports false for one that is written otherwise, or has a character in it
+// that JSON escapes.
+func parseRecord(value string) (r record, asWritten bool) {
+	for _, c := range []byte(value) {
+		if c < ' ' || c > '~' || c == '\\' {
+			return record{}, false
+		}
+	}
+	rest, ok := strings.CutPrefix(value, `{"client_id":"`)
+	if !ok {
+		return record{}, false
+	}
+	if r.ClientID, rest, ok = strings.Cut(rest, `"`); !ok {
+		return record{}, false
+	}
+	if scope, found := strings.CutPrefix(rest, `,"scope":"`); found {
+		if r.Scope, rest, ok = strings.Cut(scope, `"`); !ok {
+			return record{}, false
+		}
+	}
+	for _, number := range [...]struct {
+		name  string
+		value *int64
+	}{{`,"iat":`, &r.IssuedAt}, {`,"exp":`, &r.Expires}, {`,"iat_us":`, &r.IssuedMicros}} {
+		if rest, ok = strings.CutPrefix(rest, number.name); !ok {
+			return record{}, false
+		}
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		parsed, err := strconv.ParseInt(rest[:digits], 10, 64)
+		if err != nil || digits > 1 && rest[0] == '0' {
+			return record{}, false
+		}
+		*number.value, rest = parsed, rest[digits:]
+	}
+	return r, rest == "}"
+}
