@@ -4,7 +4,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jedib0t/go-pretty/v6/table"
 )
 
 // Exit statuses of every command.
@@ -26,9 +24,11 @@ const (
 // commands is the grammar of the command line.
 type commands struct {
 	Serve      serveCommand      `cmd:"" default:"withargs" help:"Run the server (the default)."`
-	Client     clientCommands    `cmd:"" help:"Register and list clients."`
+	Client     clientCommands    `cmd:"" help:"Register clients, change them and shut them out."`
+	Token      tokenCommands     `cmd:"" help:"List, inspect and revoke tokens."`
 	Migrate    migrateCommands   `cmd:"" help:"Bring the database schema up to date."`
 	HashSecret hashSecretCommand `cmd:"" help:"Print the client_secret_hash of a secret."`
+	Health     healthCommand     `cmd:"" help:"Ask the server on this machine whether it is ready."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
@@ -107,8 +107,13 @@ func (c *console) fail(err error) int {
 // something.
 func explain(err error) string {
 	var postgres *pgconn.PgError
-	if errors.As(err, &postgres) && postgres.Code == "42P01" {
-		return "the database has no table oauth_client: run `chit migrate up`"
+	if errors.As(err, &postgres) {
+		switch postgres.Code {
+		case "42P01":
+			return "the database has no table oauth_client: run `chit migrate up`"
+		case "42703":
+			return "the database lacks a migration: run `chit migrate up`"
+		}
 	}
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
@@ -117,33 +122,4 @@ func explain(err error) string {
 		return "cannot reach the database: " + strings.Join(slices.Compact(tries), " ")
 	}
 	return err.Error()
-}
-
-// outputFlag is how a command prints what it found.
-type outputFlag struct {
-	Output string `short:"o" enum:"table,json" default:"table" placeholder:"FORMAT" help:"table for people, json for programs (default table)."`
-}
-
-// print writes value as JSON or, for people, the rows as a table.
-func (f outputFlag) print(c *console, value any, header table.Row, rows []table.Row) error {
-	if f.Output == "json" {
-		encoder := json.NewEncoder(c.out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(value)
-	}
-	writer := table.NewWriter()
-	writer.SetOutputMirror(c.out)
-	writer.SetStyle(plainTable())
-	writer.AppendHeader(header)
-	writer.AppendRows(rows)
-	writer.Render()
-	return nil
-}
-
-// plainTable is a table without lines, for terminals and for awk.
-func plainTable() table.Style {
-	style := table.StyleDefault
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	return style
 }

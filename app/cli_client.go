@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
@@ -16,53 +15,40 @@ import (
 )
 
 type clientCommands struct {
-	Create clientCreateCommand `cmd:"" help:"Register a client; its generated secret is printed, this once."`
-	List   clientListCommand   `cmd:"" help:"List the clients."`
+	Create       clientCreateCommand  `cmd:"" help:"Register a client; its generated secret is printed, this once."`
+	List         clientListCommand    `cmd:"" help:"List the clients."`
+	Show         clientShowCommand    `cmd:"" help:"Show a client and its retired secrets."`
+	Update       clientUpdateCommand  `cmd:"" help:"Change a client's name, scopes, role or lifetime of tokens."`
+	RotateSecret clientRotateCommand  `cmd:"" help:"Give a client a new secret, which is printed, this once."`
+	Disable      clientDisableCommand `cmd:"" help:"Shut a client out and revoke its tokens."`
+	Enable       clientEnableCommand  `cmd:"" help:"Let a disabled client in again."`
+	Delete       clientDeleteCommand  `cmd:"" help:"Delete a client and revoke its tokens."`
 }
 
-// clientView is a client as programs read it, in the words of RFC 7591 §2 and §3.2.1 where they
-// have one.
-type clientView struct {
-	ClientID         string   `json:"client_id"`
-	ClientSecret     string   `json:"client_secret,omitempty"`
-	ClientName       string   `json:"client_name,omitempty"`
-	Scope            string   `json:"scope"`
-	GrantTypes       []string `json:"grant_types"`
-	IssuedAt         int64    `json:"client_id_issued_at"` // seconds
-	IsPublic         bool     `json:"is_public"`
-	IsResourceServer bool     `json:"is_resource_server"`
-	TokenTTLSeconds  *int64   `json:"token_ttl_seconds,omitempty"`
-	DisabledAt       *int64   `json:"disabled_at,omitempty"` // seconds
+// secretFlag is what a command needs that makes up a secret.
+type secretFlag struct {
+	TokenPrefix string `env:"CHIT_TOKEN_PREFIX" default:"chit" placeholder:"TEXT" help:"The server's token prefix, which the secret begins with (default ${default})."`
 }
 
-func viewOf(client *models.Client) clientView {
-	view := clientView{
-		ClientID:         client.ClientID,
-		ClientName:       client.ClientName,
-		Scope:            client.AllowedScopes,
-		GrantTypes:       append([]string{}, client.RegisteredGrantTypes()...),
-		IssuedAt:         client.CreatedAt.Unix(),
-		IsPublic:         client.IsPublic,
-		IsResourceServer: client.IsResourceServer,
-		TokenTTLSeconds:  client.TokenTTLSeconds,
+func (f secretFlag) mint() string { return tokens.Mint(tokens.SecretPrefix(f.TokenPrefix)) }
+
+func (f secretFlag) check() error {
+	if !tokens.ValidPrefix(f.TokenPrefix) {
+		return fault("CHIT_TOKEN_PREFIX", "%q is not 1 to 31 letters, digits and hyphens", f.TokenPrefix)
 	}
-	if client.DisabledAt != nil {
-		at := client.DisabledAt.Unix()
-		view.DisabledAt = &at
-	}
-	return view
+	return nil
 }
 
 type clientCreateCommand struct {
 	Stores     `embed:""`
 	outputFlag `embed:""`
+	secretFlag `embed:""`
 
 	ID             string   `arg:"" name:"id" help:"The client_id: 1 to 255 visible ASCII characters without a colon."`
 	Name           string   `placeholder:"TEXT" help:"For people to know it by."`
 	Scope          string   `placeholder:"\"A B\"" help:"Scopes that it may have, separated by spaces."`
 	ResourceServer bool     `help:"It may introspect the tokens of every client."`
 	TTL            duration `name:"ttl" default:"0s" placeholder:"DURATION" help:"Lifetime of its tokens, such as 900s (default: the server's)."`
-	TokenPrefix    string   `env:"CHIT_TOKEN_PREFIX" default:"chit" placeholder:"TEXT" help:"The server's token prefix, which its secret begins with (default ${default})."`
 }
 
 func (*clientCreateCommand) Help() string {
@@ -74,7 +60,7 @@ func (cmd *clientCreateCommand) Run(c *console) error {
 	if err := cmd.check(); err != nil {
 		return usageError{err}
 	}
-	secret := tokens.Mint(tokens.SecretPrefix(cmd.TokenPrefix))
+	secret := cmd.mint()
 	client := &models.Client{
 		ClientID:         cmd.ID,
 		ClientSecretHash: models.HashSecret(secret),
@@ -84,8 +70,8 @@ func (cmd *clientCreateCommand) Run(c *console) error {
 		IsResourceServer: cmd.ResourceServer,
 	}
 	if cmd.TTL.Duration > 0 {
-		seconds := int64(cmd.TTL.Seconds())
-		client.TokenTTLSeconds = &seconds
+		lifetime := int64(cmd.TTL.Seconds())
+		client.TokenTTLSeconds = &lifetime
 	}
 	err := cmd.withClients(c, func(clients *repository.Clients) error { return clients.Create(c, client) })
 	if errors.Is(err, models.ErrClientExists) {
@@ -94,8 +80,7 @@ func (cmd *clientCreateCommand) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	view := viewOf(client)
-	view.ClientSecret = secret
+	view := viewOf(client).withSecret(secret)
 	return cmd.print(c, view, table.Row{"CLIENT_ID", "CLIENT_SECRET"}, []table.Row{{view.ClientID, secret}})
 }
 
@@ -104,16 +89,18 @@ func (cmd *clientCreateCommand) check() error {
 	if !fitsClientID(cmd.ID) {
 		faults = append(faults, fmt.Errorf("<id>: %q is not 1 to 255 visible ASCII characters without a colon", cmd.ID))
 	}
-	if !models.ParseScopes(cmd.Scope).WellFormed() {
-		faults = append(faults, fmt.Errorf("--scope: %q has a character that RFC 6749 §3.3 does not allow", cmd.Scope))
-	}
-	if cmd.TTL.Duration != 0 || cmd.TTL.malformed != "" {
+	faults = append(faults, checkScope(cmd.Scope))
+	if cmd.TTL.given() {
 		faults = append(faults, cmd.TTL.checkLifetime("--ttl"))
 	}
-	if !tokens.ValidPrefix(cmd.TokenPrefix) {
-		faults = append(faults, fault("CHIT_TOKEN_PREFIX", "%q is not 1 to 31 letters, digits and hyphens", cmd.TokenPrefix))
+	return errors.Join(append(faults, cmd.secretFlag.check())...)
+}
+
+func checkScope(scope string) error {
+	if !models.ParseScopes(scope).WellFormed() {
+		return fmt.Errorf("--scope: %q has a character that RFC 6749 §3.3 does not allow", scope)
 	}
-	return errors.Join(faults...)
+	return nil
 }
 
 // fitsClientID is stricter than the database: a colon or a space in an id is a trap for those who
@@ -144,7 +131,7 @@ func (cmd *clientListCommand) Run(c *console) error {
 		for i := range all {
 			view := viewOf(&all[i])
 			views = append(views, view)
-			rows = append(rows, table.Row{view.ClientID, view.ClientName, view.Scope, role(&all[i]), all[i].CreatedAt.Format(time.DateTime)})
+			rows = append(rows, table.Row{view.ClientID, view.ClientName, view.Scope, role(&all[i]), dateTime(all[i].CreatedAt)})
 		}
 		return err
 	})
@@ -180,4 +167,12 @@ func (s *Stores) withClients(ctx context.Context, do func(*repository.Clients) e
 		}
 	}
 	return do(clients)
+}
+
+// noSuchClient puts the id into models.ErrClientNotFound, and leaves every other error as it is.
+func noSuchClient(id string, err error) error {
+	if errors.Is(err, models.ErrClientNotFound) {
+		return fmt.Errorf("there is no client %q", id)
+	}
+	return err
 }

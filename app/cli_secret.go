@@ -19,7 +19,7 @@ func (*hashSecretCommand) Help() string {
 
 // Run prints what the column client_secret_hash holds for the secret, and nothing else.
 func (*hashSecretCommand) Run(c *console) error {
-	secret, err := readSecret(c)
+	secret, err := readHidden(c, "secret")
 	if err != nil {
 		return err
 	}
@@ -30,22 +30,24 @@ func (*hashSecretCommand) Run(c *console) error {
 	return err
 }
 
-// maxSecret is the longest secret that is read, in bytes: longer is somebody's wrong file.
+// maxSecret is the longest secret or token that is read, in bytes: longer is somebody's wrong file.
 const maxSecret = 64 << 10
 
-func readSecret(c *console) (string, error) {
+// readHidden reads what nobody may see, a "secret" or a "token", from standard input or from a
+// prompt that does not show it.
+func readHidden(c *console, what string) (string, error) {
 	if terminal := int(c.in.Fd()); term.IsTerminal(terminal) {
-		fmt.Fprint(c.err, "Secret: ")
-		secret, err := term.ReadPassword(terminal)
+		fmt.Fprint(c.err, strings.ToUpper(what[:1])+what[1:]+": ")
+		text, err := term.ReadPassword(terminal)
 		fmt.Fprintln(c.err)
-		return string(secret), err
+		return string(text), err
 	}
 	text, err := io.ReadAll(io.LimitReader(c.in, maxSecret+1))
 	if err != nil {
-		return "", fmt.Errorf("read the secret from standard input: %w", err)
+		return "", fmt.Errorf("read the %s from standard input: %w", what, err)
 	}
 	if len(text) > maxSecret {
-		return "", usageError{errors.New("the secret on standard input is longer than 64 KiB")}
+		return "", usageError{fmt.Errorf("the %s on standard input is longer than 64 KiB", what)}
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), nil
 }

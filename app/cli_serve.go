@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"text/template"
@@ -27,7 +28,9 @@ func (s *serveCommand) Run(c *console) error {
 	if err := s.complete(); err != nil {
 		return usageError{err}
 	}
-	log := newLogger(c.err, s.LogFormat, s.LogLevel)
+	setGarbageCollection()
+	log, closeLog := newLogger(c.err, s.LogFormat, s.LogLevel)
+	defer closeLog()
 	server, err := Start(c, s.Config, log)
 	if err != nil {
 		return err
@@ -51,6 +54,17 @@ func (s *serveCommand) Run(c *console) error {
 	}
 }
 
+// gcPercent is GOGC where the environment does not set it. A server of this kind has a small heap and
+// much garbage: collecting at five times the heap instead of twice costs some megabytes and makes
+// it faster by about a tenth (bench/README.md).
+const gcPercent = 400
+
+func setGarbageCollection() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+}
+
 // stop ends the server after a first signal, in order unless a second one comes. It does not leave
 // the second to the system: a shell starts what it runs in the background with SIGINT ignored.
 func (s *serveCommand) stop(c *console, server *Server, log *slog.Logger, first os.Signal, more <-chan os.Signal) error {
@@ -70,19 +84,6 @@ func (s *serveCommand) stop(c *console, server *Server, log *slog.Logger, first 
 	case second := <-more:
 		return fmt.Errorf("a second signal, %v: ended without waiting for requests in flight", second)
 	}
-}
-
-// newLogger returns a logger with one line a record.
-func newLogger(out io.Writer, format, level string) *slog.Logger {
-	var least slog.Level
-	if err := least.UnmarshalText([]byte(level)); err != nil {
-		least = slog.LevelInfo // validated before
-	}
-	options := &slog.HandlerOptions{Level: least}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(out, options))
-	}
-	return slog.New(slog.NewTextHandler(out, options))
 }
 
 var welcomeText = template.Must(template.New("welcome").Parse(`

@@ -96,7 +96,7 @@ func TestClientCreatePrintsExactlyTheseMembers(t *testing.T) {
 	maps.DeleteFunc(members, func(name string, _ any) bool { return name == "client_secret" || name == "client_id_issued_at" })
 	want := map[string]any{
 		"client_id": "billing-job", "client_name": "Billing job", "scope": "b a", "grant_types": []any{"client_credentials"},
-		"is_public": false, "is_resource_server": true, "token_ttl_seconds": 900.,
+		"is_public": false, "is_resource_server": true, "token_ttl_seconds": 900., "client_secret_expires_at": 0.,
 	}
 	if !reflect.DeepEqual(members, want) {
 		t.Errorf("got %v, want %v", members, want)

@@ -8,6 +8,8 @@ import (
 
 type versionCommand struct{}
 
+func (*versionCommand) Help() string { return "Example:\n\n  chit version" }
+
 // Run prints the version that the binary was built as.
 func (*versionCommand) Run(c *console) error {
 	version := "(unknown)"

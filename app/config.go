@@ -36,6 +36,7 @@ type Config struct {
 	RequestTimeout  duration `env:"CHIT_REQUEST_TIMEOUT" default:"2s" placeholder:"DURATION" help:"Within it a request that has arrived is answered, if need be with 503 (default ${default})."`
 	ShutdownDelay   duration `env:"CHIT_SHUTDOWN_DELAY" default:"2s" placeholder:"DURATION" help:"After SIGTERM the server goes on serving for so long, not ready, before it stops listening (default ${default})."`
 	ShutdownTimeout duration `env:"CHIT_SHUTDOWN_TIMEOUT" default:"10s" placeholder:"DURATION" help:"For so long it then waits for requests in flight (default ${default})."`
+	ClientMaxStale  duration `env:"CHIT_CLIENT_MAX_STALE" default:"10m" placeholder:"DURATION" help:"While the database is out of reach, clients in memory go on working for so long (default ${default})."`
 	Migrate         string   `env:"CHIT_MIGRATE" default:"on" placeholder:"on|off" help:"Whether to bring the database schema up to date at start (default ${default})."`
 	LogFormat       string   `env:"CHIT_LOG_FORMAT" placeholder:"json|text" help:"Form of the log on standard error (default text embedded, else json)."`
 	LogLevel        string   `env:"CHIT_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
@@ -137,6 +138,7 @@ func (c *Config) complete() error {
 	return errors.Join(append(faults,
 		c.TokenTTL.checkLifetime("CHIT_TOKEN_TTL"),
 		c.RequestTimeout.check("CHIT_REQUEST_TIMEOUT", time.Millisecond),
+		c.ClientMaxStale.check("CHIT_CLIENT_MAX_STALE", 0),
 		c.ShutdownDelay.check("CHIT_SHUTDOWN_DELAY", 0),
 		c.ShutdownTimeout.check("CHIT_SHUTDOWN_TIMEOUT", 0),
 	)...)

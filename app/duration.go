@@ -23,6 +23,9 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// given reports whether d was set to anything but nothing, its default where there is none.
+func (d duration) given() bool { return d.Duration != 0 || d.malformed != "" }
+
 // check returns a fault unless d is at least least.
 func (d duration) check(setting string, least time.Duration) error {
 	switch {

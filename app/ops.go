@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/redis/go-redis/v9"
+
+	"chit/repository"
 )
 
 // opsHandler is what the ops listener serves.
@@ -36,6 +38,29 @@ func newRegistry(db *sql.DB, client redis.UniversalClient) *prometheus.Registry 
 		redisPool("chit_redis_pool_timeouts", "Times that no connection to Redis was free in time, since start.", func(s *redis.PoolStats) uint32 { return s.Timeouts }, client),
 	)
 	return registry
+}
+
+// registerCache adds the metrics of the client cache.
+func registerCache(registry prometheus.Registerer, cache *repository.Cache) {
+	registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "chit_client_cache_size",
+			Help: "Clients in memory.",
+		}, func() float64 { return float64(cache.Size()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "chit_client_cache_loads_total",
+			Help: "Times that the database was asked for a client.",
+		}, func() float64 { return float64(cache.Loads()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "chit_client_cache_listening",
+			Help: "1 while changes of clients are heard of, 0 while each client is read again every second.",
+		}, func() float64 {
+			if cache.Hearing() {
+				return 1
+			}
+			return 0
+		}),
+	)
 }
 
 func redisPool(name, help string, read func(*redis.PoolStats) uint32, client redis.UniversalClient) prometheus.Collector {

@@ -30,6 +30,9 @@ const (
 	maxHeaderBytes    = 16 << 10
 )
 
+// clientCacheSize is how many clients are kept in memory, of about a kilobyte each.
+const clientCacheSize = 100_000
+
 // startTimeout bounds the wait for the database, and then for Redis, to answer at start.
 const startTimeout = 10 * time.Second
 
@@ -69,7 +72,9 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 		}
 	}
 	registry := newRegistry(s.clients.DB(), s.redis)
-	s.api = s.newAPI(registry, log)
+	if s.api, err = s.newAPI(registry, log); err != nil {
+		return nil, err
+	}
 	public := &http.Server{
 		Handler:                      s.api.Handler(),
 		DisableGeneralOptionsHandler: true,
@@ -118,6 +123,11 @@ func (s *Server) openRedis(ctx context.Context) (err error) {
 		}
 		s.closers = append(s.closers, stop)
 		url = "redis://127.0.0.1:" + s.RedisPort
+		withdraw, err := announceRedis(s.config.EmbeddedDatabase, url)
+		if err != nil {
+			return err
+		}
+		s.closers = append(s.closers, withdraw)
 	}
 	if s.redis, err = tokens.Connect(url); err != nil {
 		return err
@@ -132,10 +142,15 @@ func pingAtStart(ctx context.Context, ping func(context.Context) error) error {
 	return ping(ctx)
 }
 
-func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) *handlers.API {
+func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*handlers.API, error) {
 	store := &tokens.Store{Redis: s.redis, Prefix: s.config.TokenPrefix, Now: time.Now}
+	clients, err := s.cachedClients(registry, log)
+	if err != nil {
+		return nil, err
+	}
 	return &handlers.API{
-		Clients:        s.clients,
+		Clients:        clients,
+		OnRetired:      s.clients.NoteUse,
 		Tokens:         store,
 		Checks:         []handlers.Check{{Name: "database", Ping: s.clients.Ping}, {Name: "redis", Ping: store.Ping}},
 		Issuer:         s.config.Issuer,
@@ -144,7 +159,35 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) *handl
 		Now:            time.Now,
 		Log:            log,
 		Metrics:        handlers.NewMetrics(registry),
+	}, nil
+}
+
+// cachedClients returns the clients with the cache in front. The embedded database announces no
+// changes and is as near as memory, so there it does without.
+func (s *Server) cachedClients(registry prometheus.Registerer, log *slog.Logger) (handlers.Clients, error) {
+	if s.config.Embedded() {
+		return s.clients, nil
 	}
+	cache, err := repository.NewCache(s.clients, repository.CacheOptions{
+		Size:     clientCacheSize,
+		MaxStale: s.config.ClientMaxStale.Duration,
+	})
+	if err != nil {
+		return nil, err
+	}
+	registerCache(registry, cache)
+	ctx, stop := context.WithCancel(context.Background())
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		cache.Watch(ctx, s.config.DatabaseURL, log)
+	}()
+	s.closers = append(s.closers, func() error {
+		stop()
+		<-watched
+		return nil
+	})
+	return cache, nil
 }
 
 // listen lets server serve at address and returns its URL. setting is the variable to name when the

@@ -7,19 +7,46 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// bearer is the token_type of every token here (RFC 6750).
-const bearer = "Bearer"
-
-const jsonType = "application/json"
-
 // answer writes value as JSON.
 func answer(c echo.Context, status int, value any) error {
 	body, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
-	return c.Blob(status, jsonType, body)
+	return write(c, status, body)
 }
 
 // empty answers 200 without a body, with the content type that some clients insist on.
-func empty(c echo.Context) error { return c.Blob(http.StatusOK, jsonType, nil) }
+func empty(c echo.Context) error { return write(c, http.StatusOK, nil) }
+
+// jsonTypes is shared by all answers, which spares each an allocation. Nobody may change it.
+var jsonTypes = []string{"application/json"}
+
+func write(c echo.Context, status int, body []byte) error {
+	c.Response().Header()["Content-Type"] = jsonTypes
+	c.Response().WriteHeader(status)
+	_, err := c.Response().Write(body)
+	return err
+}
+
+// appendString appends a member of a JSON object whose value is text.
+func appendString(object []byte, name, text string) []byte {
+	object = append(object, name...)
+	if !plain(text) {
+		quoted, _ := json.Marshal(text) // a string never fails
+		return append(object, quoted...)
+	}
+	object = append(object, '"')
+	object = append(object, text...)
+	return append(object, '"')
+}
+
+// plain reports whether text stands in JSON as it is.
+func plain(text string) bool {
+	for _, c := range []byte(text) {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
+}

@@ -17,10 +17,12 @@ import (
 	"chit/models"
 )
 
-// Clients finds clients. It returns models.ErrClientNotFound for an unknown id, and an error that
-// wraps models.ErrUnavailable when it cannot tell.
+// Clients finds clients: Find as they were within the last second, FindSince as they were at since
+// or later. Both return models.ErrClientNotFound for an unknown id, and an error that wraps
+// models.ErrUnavailable when they cannot tell.
 type Clients interface {
 	Find(ctx context.Context, id string) (*models.Client, error)
+	FindSince(ctx context.Context, id string, since time.Time) (*models.Client, error)
 }
 
 // Tokens keeps access tokens. Find returns models.ErrTokenNotFound for a token that is not kept;
@@ -43,9 +45,10 @@ type API struct {
 	Clients        Clients
 	Tokens         Tokens
 	Checks         []Check
-	Issuer         string        // the iss of introspection and metadata, a URL
-	TokenTTL       time.Duration // of tokens whose client has no lifetime of its own
-	RequestTimeout time.Duration // within it a request that has arrived is answered
+	OnRetired      func(models.RetiredSecret) // told of each use of a retired secret; must not block
+	Issuer         string                     // the iss of introspection and metadata, a URL
+	TokenTTL       time.Duration              // of tokens whose client has no lifetime of its own
+	RequestTimeout time.Duration              // within it a request that has arrived is answered
 	Now            func() time.Time
 	Log            *slog.Logger
 	Metrics        *Metrics

@@ -42,26 +42,47 @@ func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 }
 
 // authenticate returns the client that one of the readings opens. Each reading that fails costs
-// the same work, whether or not there is such a client. For the log it notes the id of a client
-// that exists, and no other: people paste secrets and tokens into the wrong place.
+// the same work, whether or not there is such a client.
 func (a *API) authenticate(ctx context.Context, x *exchange, readings []credentials) (*models.Client, error) {
-	err := models.ErrAuthenticationFailed
+	refusal := models.ErrAuthenticationFailed
 	for _, reading := range readings {
-		client, findErr := a.Clients.Find(ctx, reading.id)
-		if findErr != nil && !errors.Is(findErr, models.ErrClientNotFound) {
-			return nil, findErr
+		client, err := a.admit(ctx, x, reading)
+		if err == nil || !errors.Is(err, models.ErrAuthenticationFailed) {
+			return client, err
 		}
-		if client != nil {
-			x.clientID = client.ClientID
-		}
-		if err = client.Authenticate(reading.secret, a.Now()); err == nil {
-			return client, nil
-		}
-		if errors.Is(err, models.ErrPublicClient) {
+		refusal = err
+	}
+	return nil, refusal
+}
+
+// admit returns the client that the credentials open. A client may be known as it was a moment ago,
+// which is not enough to refuse it: it is then asked for as it is now. For an unknown client, as
+// for a known one with a wrong secret, that makes one query.
+//
+// For the log admit notes the id of a client that exists, and no other: people paste secrets and
+// tokens into the wrong place.
+func (a *API) admit(ctx context.Context, x *exchange, c credentials) (*models.Client, error) {
+	started := a.Now()
+	client, err := a.Clients.Find(ctx, c.id)
+	if err != nil && !errors.Is(err, models.ErrClientNotFound) {
+		return nil, err
+	}
+	retired, refusal := client.Authenticate(c.secret, started)
+	if refusal != nil && client != nil {
+		client, err = a.Clients.FindSince(ctx, c.id, started)
+		if err != nil && !errors.Is(err, models.ErrClientNotFound) {
 			return nil, err
 		}
+		retired, refusal = client.Authenticate(c.secret, started)
 	}
-	return nil, err
+	if client != nil {
+		x.clientID = client.ClientID
+	}
+	if retired != nil {
+		x.retired = true
+		a.OnRetired(*retired)
+	}
+	return client, refusal
 }
 
 // clientCredentials returns the readings of the client's credentials: none, one, or two where
@@ -69,16 +90,16 @@ func (a *API) authenticate(ctx context.Context, x *exchange, readings []credenti
 func clientCredentials(r *http.Request, form form) ([]credentials, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) == 0 {
-		if form["client_id"] == "" {
+		if form.get("client_id") == "" {
 			return nil, nil
 		}
-		return []credentials{{form["client_id"], form["client_secret"]}}, nil
+		return []credentials{{form.get("client_id"), form.get("client_secret")}}, nil
 	}
-	if len(headers) > 1 || form["client_secret"] != "" {
+	if len(headers) > 1 || form.get("client_secret") != "" {
 		return nil, errTwoAuthentications
 	}
 	readings := parseBasic(headers[0])
-	if id := form["client_id"]; id != "" && len(readings) > 0 {
+	if id := form.get("client_id"); id != "" && len(readings) > 0 {
 		readings = withID(readings, id)
 		if len(readings) == 0 {
 			return nil, errTwoClientIDs

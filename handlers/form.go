@@ -13,9 +13,27 @@ import (
 // maxBody is the largest request body that is read, in bytes.
 const maxBody = 64 << 10
 
-// form holds the parameters of a request body that have a value, by name. A name that is not in it
-// was not sent, or sent without a value, which is the same (RFC 6749 §3.2).
-type form map[string]string
+const formType = "application/x-www-form-urlencoded"
+
+// maxParameters is how many parameters with a value a form may have. It bounds the work of telling
+// whether one is repeated.
+const maxParameters = 64
+
+// form holds the parameters of a request body that have a value. One that is not in it was not
+// sent, or sent without a value, which is the same (RFC 6749 §3.2).
+type form []parameter
+
+type parameter struct{ name, value string }
+
+// get returns the value of a parameter, or nothing.
+func (f form) get(name string) string {
+	for i := range f {
+		if f[i].name == name {
+			return f[i].value
+		}
+	}
+	return ""
+}
 
 // readForm reads the parameters from the body, and from nowhere else. It returns a problem for a
 // body that is not a form, is too large or malformed, or has a parameter twice.
@@ -26,11 +44,10 @@ func readForm(r *http.Request) (form, error) {
 	if r.ContentLength > maxBody {
 		return nil, errBodyTooLarge
 	}
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/x-www-form-urlencoded" {
+	if !isForm(r.Header.Get("Content-Type")) {
 		return nil, errContentType
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	body, err := readBody(r)
 	if err != nil {
 		return nil, errBodyUnreadable.because(err)
 	}
@@ -40,9 +57,27 @@ func readForm(r *http.Request) (form, error) {
 	return parseForm(string(body))
 }
 
-// parseForm parses the text of an application/x-www-form-urlencoded body.
+func isForm(contentType string) bool {
+	if contentType == formType {
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	return err == nil && mediaType == formType
+}
+
+// readBody reads the body, or a byte more of it than is accepted.
+func readBody(r *http.Request) ([]byte, error) {
+	if r.ContentLength < 0 {
+		return io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
+}
+
+// parseForm parses the text of a form.
 func parseForm(text string) (form, error) {
-	parameters := form{}
+	parameters := make(form, 0, 8)
 	for pair := range strings.SplitSeq(text, "&") {
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, err := decode(rawName)
@@ -56,10 +91,13 @@ func parseForm(text string) (form, error) {
 		if value == "" {
 			continue
 		}
-		if _, twice := parameters[name]; twice {
+		if parameters.get(name) != "" {
 			return nil, errRepeatedParameter
 		}
-		parameters[name] = value
+		if len(parameters) == maxParameters {
+			return nil, errTooManyParameters
+		}
+		parameters = append(parameters, parameter{name, value})
 	}
 	return parameters, nil
 }

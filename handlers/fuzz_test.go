@@ -18,9 +18,9 @@ func FuzzParseForm(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for name, value := range got {
-			if value == "" || !utf8.ValidString(name) || !utf8.ValidString(value) {
-				t.Errorf("%q gave %q=%q", text, name, value)
+		for _, p := range got {
+			if p.value == "" || !utf8.ValidString(p.name) || !utf8.ValidString(p.value) {
+				t.Errorf("%q gave %q", text, p)
 			}
 		}
 		if standard, err := url.ParseQuery(text); err == nil {
@@ -29,8 +29,8 @@ func FuzzParseForm(f *testing.F) {
 				for _, value := range values {
 					if value != "" {
 						filled++
-						if got[name] != value {
-							t.Errorf("%q: %q is %q, want %q", text, name, got[name], value)
+						if got.get(name) != value {
+							t.Errorf("%q: %q is %q, want %q", text, name, got.get(name), value)
 						}
 					}
 				}

@@ -4,51 +4,43 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"chit/models"
 )
 
-// introspection is the answer for an active token (RFC 7662 §2.2). There is no user, so there is
-// no sub and no username.
-type introspection struct {
-	Active    bool   `json:"active"`
-	ClientID  string `json:"client_id"`
-	Scope     string `json:"scope,omitempty"`
-	TokenType string `json:"token_type"`
-	IssuedAt  int64  `json:"iat"` // seconds
-	Expires   int64  `json:"exp"` // seconds
-	Issuer    string `json:"iss"`
-	ID        string `json:"jti"`
-}
-
-// inactive is the answer for every other token: why it is inactive is nobody's business.
-var inactive = struct {
-	Active bool `json:"active"`
-}{false}
+// inactive is the answer for every token that is not active: why, is nobody's business.
+var inactive = []byte(`{"active":false}`)
 
 // introspect is the introspection endpoint (RFC 7662 §2).
 func (a *API) introspect(ctx context.Context, x *exchange, caller *models.Client, form form) error {
-	if form["token"] == "" {
+	if form.get("token") == "" {
 		return errTokenMissing
 	}
-	token, err := a.visibleToken(ctx, caller, form["token"])
+	token, err := a.visibleToken(ctx, caller, form.get("token"))
 	if errors.Is(err, models.ErrTokenNotFound) {
-		return answer(x, http.StatusOK, inactive)
+		return write(x, http.StatusOK, inactive)
 	}
 	if err != nil {
 		return err
 	}
 	x.jti = token.ID
-	return answer(x, http.StatusOK, introspection{
-		Active:    true,
-		ClientID:  token.ClientID,
-		Scope:     token.Scope,
-		TokenType: bearer,
-		IssuedAt:  token.IssuedAt.Unix(),
-		Expires:   token.ExpiresAt.Unix(),
-		Issuer:    a.Issuer,
-		ID:        token.ID,
-	})
+	return write(x, http.StatusOK, introspection(token, a.Issuer))
+}
+
+// introspection returns the answer for an active token (RFC 7662 §2.2). There is no user, so there
+// is no sub and no username.
+func introspection(token models.AccessToken, issuer string) []byte {
+	body := make([]byte, 0, 512)
+	body = appendString(body, `{"active":true,"client_id":`, token.ClientID)
+	if token.Scope != "" {
+		body = appendString(body, `,"scope":`, token.Scope)
+	}
+	body = strconv.AppendInt(append(body, `,"token_type":"Bearer","iat":`...), token.IssuedAt.Unix(), 10)
+	body = strconv.AppendInt(append(body, `,"exp":`...), token.ExpiresAt.Unix(), 10)
+	body = appendString(body, `,"iss":`, issuer)
+	body = appendString(body, `,"jti":`, token.ID)
+	return append(body, '}')
 }
 
 // visibleToken returns a token that is in force and the caller's business, else

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,11 +14,28 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	events   *prometheus.CounterVec
+
+	mu     sync.RWMutex
+	series map[outcome]*series
+}
+
+// outcome is what a request came to.
+type outcome struct {
+	route  string
+	status int
+}
+
+// series are the metrics of one outcome, looked up once: by their labels that takes longer than all
+// the rest of a request's bookkeeping.
+type series struct {
+	requests prometheus.Counter
+	duration prometheus.Observer
 }
 
 // NewMetrics returns metrics that registry collects.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
+		series: map[outcome]*series{},
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chit_http_requests_total",
 			Help: "Requests answered, by route and status.",
@@ -29,10 +47,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}, []string{"route"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chit_events_total",
-			Help: "Events of the audit trail: token_issued, token_revoked, authentication_refused.",
+			Help: "Events of the audit trail: token_issued, token_revoked, authentication_refused, retired_secret_used.",
 		}, []string{"event"}),
 	}
-	for _, event := range []string{eventTokenIssued, eventTokenRevoked, eventAuthenticationRefused} {
+	for _, event := range []string{eventTokenIssued, eventTokenRevoked, eventAuthenticationRefused, eventRetiredSecretUsed} {
 		m.events.WithLabelValues(event)
 	}
 	registry.MustRegister(m.requests, m.duration, m.events)
@@ -40,10 +58,30 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 }
 
 func (m *Metrics) count(x *exchange, took time.Duration) {
-	route := route(x)
-	m.requests.WithLabelValues(route, strconv.Itoa(x.Response().Status)).Inc()
-	m.duration.WithLabelValues(route).Observe(took.Seconds())
+	s := m.of(outcome{route(x), x.Response().Status})
+	s.requests.Inc()
+	s.duration.Observe(took.Seconds())
 	if x.event != "" {
 		m.events.WithLabelValues(x.event).Inc()
 	}
+	if x.retired && x.event != eventRetiredSecretUsed {
+		m.events.WithLabelValues(eventRetiredSecretUsed).Inc()
+	}
+}
+
+func (m *Metrics) of(o outcome) *series {
+	m.mu.RLock()
+	s := m.series[o]
+	m.mu.RUnlock()
+	if s != nil {
+		return s
+	}
+	s = &series{
+		requests: m.requests.WithLabelValues(o.route, strconv.Itoa(o.status)),
+		duration: m.duration.WithLabelValues(o.route),
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.series[o] = s
+	return s
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -19,6 +20,7 @@ const (
 	eventTokenIssued           = "token_issued"
 	eventTokenRevoked          = "token_revoked"
 	eventAuthenticationRefused = "authentication_refused"
+	eventRetiredSecretUsed     = "retired_secret_used"
 )
 
 // exchange is a request on its way, and what its log line will say of it.
@@ -28,15 +30,27 @@ type exchange struct {
 	clientID  string // of a client that exists
 	jti       string
 	event     string // makes the line one of the audit trail
+	retired   bool   // the client was opened by a retired secret
 	cause     error  // what went wrong, for an answer that is not an error's
 }
 
-// observed wraps every request: common headers, the answer to an error, metrics, and one
-// line in the log.
+var exchanges = sync.Pool{New: func() any { return &exchange{} }}
+
+// Values of headers that every answer shares, which spares each an allocation. Nobody may change
+// them.
+var (
+	noStore = []string{"no-store"}
+	noCache = []string{"no-cache"}
+)
+
+// observed wraps every request: common headers, the answer to an error, metrics, and one line in
+// the log.
 func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		started := time.Now()
-		x := &exchange{Context: c, requestID: requestID(c.Request())}
+		x := exchanges.Get().(*exchange)
+		defer exchanges.Put(x)
+		*x = exchange{Context: c, requestID: requestID(c.Request())}
 		a.setHeaders(x)
 
 		err := call(next, x)
@@ -50,6 +64,9 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 				x.cause = errors.Join(err, p.write(x))
 			}
 		}
+		if x.retired && x.event == "" {
+			x.event = eventRetiredSecretUsed
+		}
 		took := time.Since(started)
 		a.Metrics.count(x, took)
 		a.log(x, took)
@@ -59,9 +76,9 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 
 func (a *API) setHeaders(x *exchange) {
 	header := x.Response().Header()
-	header.Set("Cache-Control", "no-store")
-	header.Set("Pragma", "no-cache")
-	header.Set("X-Request-Id", x.requestID)
+	header["Cache-Control"] = noStore
+	header["Pragma"] = noCache
+	header["X-Request-Id"] = []string{x.requestID}
 	if a.draining.Load() {
 		header.Set("Connection", "close")
 	}
@@ -89,27 +106,33 @@ func allowed(c echo.Context) string {
 
 // log writes the request's line: never a token, a secret or a query string.
 func (a *API) log(x *exchange, took time.Duration) {
-	status := x.Response().Status
+	level := level(x)
+	if !a.Log.Enabled(context.Background(), level) {
+		return
+	}
 	attributes := make([]slog.Attr, 0, 12)
 	attributes = append(attributes,
 		slog.String("request_id", x.requestID),
 		slog.String("method", x.Request().Method),
 		slog.String("route", route(x)),
-		slog.Int("status", status),
+		slog.Int("status", x.Response().Status),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("remote", x.RealIP()),
 	)
-	for _, optional := range []slog.Attr{
-		slog.String("event", x.event), slog.String("client_id", x.clientID), slog.String("jti", x.jti),
+	if x.retired {
+		attributes = append(attributes, slog.Bool("retired_secret", true))
+	}
+	for _, optional := range [...]struct{ name, value string }{
+		{"event", x.event}, {"client_id", x.clientID}, {"jti", x.jti},
 	} {
-		if optional.Value.String() != "" {
-			attributes = append(attributes, optional)
+		if optional.value != "" {
+			attributes = append(attributes, slog.String(optional.name, optional.value))
 		}
 	}
 	if x.cause != nil {
 		attributes = append(attributes, slog.String("cause", x.cause.Error()))
 	}
-	a.Log.LogAttrs(context.Background(), level(x), "request", attributes...)
+	a.Log.LogAttrs(context.Background(), level, "request", attributes...)
 }
 
 func level(x *exchange) slog.Level {

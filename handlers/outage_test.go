@@ -18,7 +18,7 @@ func TestRedisOutOfReach(t *testing.T) {
 			s := register(apptest.Real(t, "--request-timeout=500ms"))
 			token := s.Token("alice", secret)
 			outage.begin(s.Redis)
-			checkUnavailable(t, s, token)
+			checkUnavailable(t, s, "alice", token)
 			if ready := s.Get("/readyz"); ready.Status != 503 || ready.Text("redis") == "ok" || ready.Text("database") != "ok" {
 				t.Errorf("/readyz: %d %s", ready.Status, ready.Body)
 			}
@@ -35,7 +35,7 @@ func TestRedisOutOfReach(t *testing.T) {
 	}
 }
 
-func checkUnavailable(t *testing.T, s *apptest.Server, token string) {
+func checkUnavailable(t *testing.T, s *apptest.Server, client, token string) {
 	t.Helper()
 	for path, form := range map[string]string{
 		"/token":      "grant_type=client_credentials",
@@ -43,7 +43,7 @@ func checkUnavailable(t *testing.T, s *apptest.Server, token string) {
 		"/revoke":     "token=" + token,
 	} {
 		started := time.Now()
-		answer := s.Post(path, "alice", secret, form)
+		answer := s.Post(path, client, secret, form)
 		if answer.Status != 503 || answer.Text("error") != "temporarily_unavailable" || answer.Header.Get("Retry-After") == "" {
 			t.Errorf("%s: %d %s %v", path, answer.Status, answer.Body, answer.Header)
 		}
@@ -71,19 +71,42 @@ func TestRedisRefuses(t *testing.T) {
 	}
 }
 
-// While the database cannot be asked nobody is let in, and nobody is told that a token is inactive.
+// While the database cannot be asked, clients that are known go on working, and nobody is told that
+// a client is unknown or that a token of one is inactive.
 func TestDatabaseOutOfReach(t *testing.T) {
-	postgres := apptest.StartPostgreSQL(t)
-	s := register(apptest.On(t, postgres.URL, apptest.StartRedis(t), "--request-timeout=500ms"))
-	token := s.Token("alice", secret)
-	postgres.Stop()
-	checkUnavailable(t, s, token)
-	if ready := s.Get("/readyz"); ready.Status != 503 || ready.Text("database") == "ok" || ready.Text("redis") != "ok" {
-		t.Errorf("/readyz: %d %s", ready.Status, ready.Body)
-	}
-	postgres.Start()
-	wait(t, "the server to be ready again", func() bool { return s.Get("/readyz").Status == 200 })
-	if !s.Active("api", secret, token) {
-		t.Error("the token is lost")
+	for name, outage := range map[string]struct{ begin, end func(*apptest.PostgreSQL) }{
+		"stopped": {(*apptest.PostgreSQL).Stop, (*apptest.PostgreSQL).Start},
+		"killed":  {(*apptest.PostgreSQL).Kill, (*apptest.PostgreSQL).Start},
+	} {
+		t.Run(name, func(t *testing.T) {
+			postgres := apptest.StartPostgreSQL(t)
+			s := register(apptest.On(t, postgres.URL, apptest.StartRedis(t), "--request-timeout=500ms"))
+			token, unknowns := s.Token("alice", secret), s.Token("bob", secret)
+			s.Active("api", secret, token)
+			other := s.Another("--request-timeout=500ms")
+			other.Active("api", secret, token)
+
+			outage.begin(postgres)
+			time.Sleep(1500 * time.Millisecond) // longer than anything is trusted without news
+			if !s.Active("api", secret, s.Token("alice", secret)) || !s.Active("alice", secret, token) {
+				t.Error("a known client does not go on working")
+			}
+			if answer := s.Post("/token", "alice", "wrong", "grant_type=client_credentials"); answer.Status != 401 {
+				t.Errorf("a known client with a wrong secret: %d %s", answer.Status, answer.Body)
+			}
+			checkUnavailable(t, other, "bob", unknowns)
+			if answer := other.Post("/introspect", "api", secret, "token="+unknowns); answer.Status != 503 {
+				t.Errorf("a token of a client that is not known: %d %s", answer.Status, answer.Body)
+			}
+			if ready := s.Get("/readyz"); ready.Status != 503 || ready.Text("database") == "ok" || ready.Text("redis") != "ok" {
+				t.Errorf("/readyz: %d %s", ready.Status, ready.Body)
+			}
+			outage.end(postgres)
+			wait(t, "the server to be ready again", func() bool { return s.Get("/readyz").Status == 200 })
+			s.Exec("UPDATE oauth_client SET disabled_at = now() WHERE client_id = 'alice'")
+			if !within(time.Second, func() bool { return !s.Active("api", secret, token) && !other.Active("api", secret, token) }) {
+				t.Error("a change after the outage is not in force within a second")
+			}
+		})
 	}
 }

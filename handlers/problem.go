@@ -49,6 +49,7 @@ var (
 	errContentType        = invalidRequest("the Content-Type must be application/x-www-form-urlencoded")
 	errMalformedBody      = invalidRequest("the body is not well-formed application/x-www-form-urlencoded text in UTF-8")
 	errBodyUnreadable     = invalidRequest("the body could not be read to its end")
+	errTooManyParameters  = invalidRequest("there are more than 64 parameters")
 	errRepeatedParameter  = invalidRequest("a parameter is given more than once")
 	errTwoAuthentications = invalidRequest("use one way of client authentication: the Authorization header or client_id and client_secret in the body")
 	errTwoClientIDs       = invalidRequest("the client_id in the body is not that of the Authorization header")

@@ -9,10 +9,10 @@ import (
 
 // revoke is the revocation endpoint (RFC 7009 §2). A token that is not there is revoked already.
 func (a *API) revoke(ctx context.Context, x *exchange, client *models.Client, form form) error {
-	if form["token"] == "" {
+	if form.get("token") == "" {
 		return errTokenMissing
 	}
-	token, err := a.Tokens.Find(ctx, form["token"])
+	token, err := a.Tokens.Find(ctx, form.get("token"))
 	if errors.Is(err, models.ErrTokenNotFound) {
 		return empty(x)
 	}

@@ -3,29 +3,22 @@ package handlers
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"chit/models"
 )
 
-// tokenAnswer is a successful answer of the token endpoint (RFC 6749 §5.1).
-type tokenAnswer struct {
-	AccessToken string `json:"access_token"`
-	TokenType   string `json:"token_type"`
-	ExpiresIn   int64  `json:"expires_in"` // seconds
-	Scope       string `json:"scope,omitempty"`
-}
-
 // token is the token endpoint (RFC 6749 §4.4).
 func (a *API) token(ctx context.Context, x *exchange, client *models.Client, form form) error {
-	switch form["grant_type"] {
+	switch form.get("grant_type") {
 	case models.ClientCredentials:
 	case "":
 		return errGrantTypeMissing
 	default:
 		return errGrantType
 	}
-	grant, err := client.Grant(form["scope"], a.TokenTTL)
+	grant, err := client.Grant(form.get("scope"), a.TokenTTL)
 	if err != nil {
 		return err
 	}
@@ -34,10 +27,17 @@ func (a *API) token(ctx context.Context, x *exchange, client *models.Client, for
 		return err
 	}
 	x.event, x.jti = eventTokenIssued, issued.ID
-	return answer(x, http.StatusOK, tokenAnswer{
-		AccessToken: token,
-		TokenType:   bearer,
-		ExpiresIn:   int64(grant.TTL / time.Second),
-		Scope:       issued.Scope,
-	})
+	return write(x, http.StatusOK, tokenAnswer(token, grant))
+}
+
+// tokenAnswer returns a successful answer (RFC 6749 §5.1).
+func tokenAnswer(token string, grant models.Grant) []byte {
+	body := make([]byte, 0, 256)
+	body = appendString(body, `{"access_token":`, token)
+	body = append(body, `,"token_type":"Bearer","expires_in":`...)
+	body = strconv.AppendInt(body, int64(grant.TTL/time.Second), 10)
+	if grant.Scope != "" {
+		body = appendString(body, `,"scope":`, grant.Scope)
+	}
+	return append(body, '}')
 }

@@ -1,0 +1,116 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+
+	"chit/repository"
+	"chit/tokens"
+)
+
+type clientDisableCommand struct {
+	Stores     `embed:""`
+	outputFlag `embed:""`
+	yesFlag    `embed:""`
+
+	ID string `arg:"" name:"id" help:"The client_id."`
+}
+
+func (*clientDisableCommand) Help() string {
+	return "It is refused and its tokens are inactive at once, on every node; the keys in Redis are removed then. Ctrl-C stops that without harm.\n\nExample:\n\n  chit client disable billing-job --yes"
+}
+
+// Run disables the client and removes the keys of its tokens.
+func (cmd *clientDisableCommand) Run(c *console) error {
+	if err := cmd.completeBoth(); err != nil {
+		return err
+	}
+	if err := cmd.confirm(c, fmt.Sprintf("Disable client %q and revoke all its tokens?", cmd.ID)); err != nil {
+		return err
+	}
+	c, stop := c.interruptible()
+	defer stop()
+	return cmd.withTokensIfAny(c, func(clients *repository.Clients, store *tokens.Store) error {
+		client, err := clients.Disable(c, cmd.ID)
+		if err != nil {
+			return unconfirmed(cmd.ID, err)
+		}
+		r := revocation{
+			fact:   fmt.Sprintf("client %s is disabled, and its tokens are inactive as of %s UTC", cmd.ID, toTheMillisecond(*client.TokensRevokedBefore)),
+			resume: againOrLeave,
+			of:     []string{cmd.ID},
+			purge:  upTo(*client.TokensRevokedBefore),
+		}
+		removed, err := r.finish(c, store)
+		if err != nil {
+			return err
+		}
+		return cmd.report(c, r, revocationView{cmd.ID, seconds(client.DisabledAt), seconds(client.TokensRevokedBefore), removed})
+	})
+}
+
+type clientEnableCommand struct {
+	Stores     `embed:""`
+	outputFlag `embed:""`
+
+	ID string `arg:"" name:"id" help:"The client_id."`
+}
+
+func (*clientEnableCommand) Help() string {
+	return "Tokens that `chit client disable` has ended stay ended; those of a client that was disabled by SQL alone are active again.\n\nExample:\n\n  chit client enable billing-job"
+}
+
+// Run enables the client and prints it as it is then.
+func (cmd *clientEnableCommand) Run(c *console) error {
+	if err := errors.Join(cmd.resolve(), cmd.validate()); err != nil {
+		return usageError{err}
+	}
+	return cmd.withClients(c, func(clients *repository.Clients) error {
+		client, err := clients.Enable(c, cmd.ID)
+		if err != nil {
+			return noSuchClient(cmd.ID, err)
+		}
+		return cmd.printClient(c, client)
+	})
+}
+
+type clientDeleteCommand struct {
+	Stores     `embed:""`
+	outputFlag `embed:""`
+	yesFlag    `embed:""`
+
+	ID string `arg:"" name:"id" help:"The client_id."`
+}
+
+func (*clientDeleteCommand) Help() string {
+	return "Its tokens are inactive at once, on every node; the keys in Redis are removed then. Ctrl-C stops that; `chit token revoke --client` goes on with it.\n\nExample:\n\n  chit client delete billing-job --yes"
+}
+
+// Run deletes the client and removes the keys of its tokens.
+func (cmd *clientDeleteCommand) Run(c *console) error {
+	if err := cmd.completeBoth(); err != nil {
+		return err
+	}
+	if err := cmd.confirm(c, fmt.Sprintf("Delete client %q and revoke all its tokens?", cmd.ID)); err != nil {
+		return err
+	}
+	c, stop := c.interruptible()
+	defer stop()
+	return cmd.withTokensIfAny(c, func(clients *repository.Clients, store *tokens.Store) error {
+		if err := clients.Delete(c, cmd.ID); err != nil {
+			return unconfirmed(cmd.ID, err)
+		}
+		r := revocation{
+			fact: fmt.Sprintf("client %s is deleted, and its tokens are inactive", cmd.ID),
+			// The tokens that are left would belong to it.
+			resume: fmt.Sprintf("`chit token revoke --client %s` removes the rest: run it before a client of this id is registered again", cmd.ID),
+			of:     []string{cmd.ID},
+			purge:  everything,
+		}
+		removed, err := r.finish(c, store)
+		if err != nil {
+			return err
+		}
+		return cmd.report(c, r, revocationView{ClientID: cmd.ID, KeysRemoved: removed})
+	})
+}

@@ -1,0 +1,129 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"chit/models"
+	"chit/repository"
+	"chit/tokens"
+)
+
+// settled is how long it may take until every node knows of a change in the database.
+const settled = time.Second
+
+type clientRotateCommand struct {
+	Stores     `embed:""`
+	outputFlag `embed:""`
+	secretFlag `embed:""`
+	yesFlag    `embed:""`
+
+	ID           string   `arg:"" name:"id" help:"The client_id."`
+	Overlap      duration `default:"0s" placeholder:"DURATION" help:"For so long the old secret works too, such as 24h (default: not at all)."`
+	RevokeTokens bool     `help:"Revoke all tokens of the client too. Without --overlap this takes a second, so that no token is left that the old secret got meanwhile."`
+}
+
+func (*clientRotateCommand) Help() string {
+	return "Secrets that were retired before go on working until they expire.\n\nExample, without downtime:\n\n  chit client rotate-secret billing-job --overlap 24h\n\nExample, for a secret that has leaked:\n\n  chit client rotate-secret billing-job --revoke-tokens --yes"
+}
+
+// Run gives the client a new secret and prints it.
+func (cmd *clientRotateCommand) Run(c *console) error {
+	if err := cmd.check(); err != nil {
+		return usageError{err}
+	}
+	if !cmd.RevokeTokens {
+		return cmd.withClients(c, func(clients *repository.Clients) error {
+			_, err := cmd.rotate(c, clients)
+			return err
+		})
+	}
+	if err := cmd.confirm(c, fmt.Sprintf("Give client %q a new secret and revoke all its tokens?", cmd.ID)); err != nil {
+		return err
+	}
+	c, stop := c.interruptible()
+	defer stop()
+	return cmd.withTokensIfAny(c, func(clients *repository.Clients, store *tokens.Store) error {
+		instant, err := cmd.rotate(c, clients)
+		if err != nil {
+			return err
+		}
+		r := revocation{
+			fact:   fmt.Sprintf("the tokens of %s are inactive as of %s UTC", cmd.ID, toTheMillisecond(instant)),
+			resume: fmt.Sprintf("`chit token revoke --client %s` removes the rest, or leave them: they expire by themselves", cmd.ID),
+			of:     []string{cmd.ID},
+			purge:  upTo(instant),
+		}
+		removed, err := r.finish(c, store)
+		if err != nil || cmd.Output == "json" {
+			return err // the secret is printed, and a second value would be no JSON
+		}
+		return cmd.report(c, r, revocationView{KeysRemoved: removed})
+	})
+}
+
+func (cmd *clientRotateCommand) check() error {
+	faults := []error{cmd.secretFlag.check(), cmd.Overlap.check("--overlap", 0)}
+	if cmd.RevokeTokens {
+		return errors.Join(append(faults, cmd.completeBoth())...)
+	}
+	return errors.Join(append(faults, cmd.resolve(), cmd.validate())...)
+}
+
+// rotate changes the secret, prints it, and returns the instant up to which tokens are revoked, if
+// they are.
+func (cmd *clientRotateCommand) rotate(c *console, clients *repository.Clients) (revoked time.Time, err error) {
+	secret := cmd.mint()
+	client, err := clients.RotateSecret(c, cmd.ID, repository.Rotation{
+		SecretHash:   models.HashSecret(secret),
+		Overlap:      cmd.Overlap.Duration,
+		RevokeTokens: cmd.RevokeTokens,
+	})
+	switch {
+	case errors.Is(err, models.ErrClientNotFound):
+		return time.Time{}, noSuchClient(cmd.ID, err)
+	case errors.Is(err, models.ErrPublicClient):
+		return time.Time{}, fmt.Errorf("client %q is public: it has no secret", cmd.ID)
+	case err != nil:
+		return time.Time{}, fmt.Errorf("the database has not confirmed the new secret, which is useless then; run the command again: %s", explain(err))
+	}
+	if cmd.RevokeTokens && cmd.Overlap.Duration == 0 {
+		err = cmd.revokeStragglers(c, clients, client)
+	}
+	// Whatever has failed since, this is the client's secret now.
+	printErr := cmd.printSecret(c, client, secret)
+	if client.TokensRevokedBefore != nil {
+		revoked = *client.TokensRevokedBefore
+	}
+	return revoked, errors.Join(err, printErr)
+}
+
+// revokeStragglers revokes the tokens that nodes have issued for the old secret since the rotation,
+// not yet knowing of it. Nobody has the new one yet.
+func (cmd *clientRotateCommand) revokeStragglers(c *console, clients *repository.Clients, client *models.Client) error {
+	select {
+	case <-time.After(settled):
+	case <-c.Done():
+	}
+	instant, err := clients.RevokeTokens(c, cmd.ID)
+	if err != nil {
+		return fmt.Errorf("the secret is changed, and the tokens issued until %s UTC are inactive; run `chit token revoke --client %s` to end what was issued within a second after, and to remove the keys: %s",
+			toTheMillisecond(*client.TokensRevokedBefore), cmd.ID, explain(err))
+	}
+	client.TokensRevokedBefore = &instant
+	return nil
+}
+
+func (cmd *clientRotateCommand) printSecret(c *console, client *models.Client, secret string) error {
+	details := detailsOf(client)
+	details.clientView = details.withSecret(secret)
+	header, row := table.Row{"CLIENT_ID", "CLIENT_SECRET"}, table.Row{client.ClientID, secret}
+	if cmd.Overlap.Duration > 0 && len(client.RetiredSecrets) > 0 {
+		header = append(header, "OLD SECRET WORKS UNTIL (UTC)")
+		row = append(row, dateTime(time.Now().Add(cmd.Overlap.Duration)))
+	}
+	return cmd.print(c, details, header, []table.Row{row})
+}

@@ -1,0 +1,64 @@
+package app
+
+import (
+	"errors"
+
+	"chit/models"
+	"chit/repository"
+)
+
+type clientUpdateCommand struct {
+	Stores     `embed:""`
+	outputFlag `embed:""`
+
+	ID             string   `arg:"" name:"id" help:"The client_id."`
+	Name           *string  `placeholder:"TEXT" help:"For people to know it by."`
+	Scope          *string  `placeholder:"\"A B\"" help:"All scopes that it may have from now on, separated by spaces. Tokens keep theirs."`
+	ResourceServer *bool    `negatable:"" help:"Whether it may introspect the tokens of every client."`
+	TTL            duration `name:"ttl" default:"0s" placeholder:"DURATION" help:"Lifetime of its tokens from now on, such as 900s."`
+	ServerTTL      bool     `name:"server-ttl" help:"Its tokens live as long as the server says."`
+}
+
+func (*clientUpdateCommand) Help() string {
+	return "What is not named stays as it is.\n\nExample:\n\n  chit client update billing-job --scope \"invoices.read\" --ttl 15m"
+}
+
+// Run changes the client and prints it as it is then.
+func (cmd *clientUpdateCommand) Run(c *console) error {
+	if err := cmd.check(); err != nil {
+		return usageError{err}
+	}
+	changes := repository.Changes{Name: cmd.Name, ResourceServer: cmd.ResourceServer}
+	if cmd.Scope != nil {
+		scope := models.ParseScopes(*cmd.Scope).String()
+		changes.Scope = &scope
+	}
+	if cmd.ServerTTL || cmd.TTL.given() {
+		lifetime := int64(cmd.TTL.Seconds())
+		changes.TokenTTLSeconds = &lifetime
+	}
+	return cmd.withClients(c, func(clients *repository.Clients) error {
+		client, err := clients.Update(c, cmd.ID, changes)
+		if err != nil {
+			return noSuchClient(cmd.ID, err)
+		}
+		return cmd.printClient(c, client)
+	})
+}
+
+func (cmd *clientUpdateCommand) check() error {
+	faults := []error{cmd.resolve(), cmd.validate()}
+	if cmd.Name == nil && cmd.Scope == nil && cmd.ResourceServer == nil && !cmd.TTL.given() && !cmd.ServerTTL {
+		faults = append(faults, errors.New("there is nothing to change: give --name, --scope, --[no-]resource-server, --ttl or --server-ttl"))
+	}
+	if cmd.Scope != nil {
+		faults = append(faults, checkScope(*cmd.Scope))
+	}
+	if cmd.TTL.given() {
+		faults = append(faults, cmd.TTL.checkLifetime("--ttl"))
+	}
+	if cmd.TTL.given() && cmd.ServerTTL {
+		faults = append(faults, errors.New("--ttl and --server-ttl contradict each other: keep one"))
+	}
+	return errors.Join(faults...)
+}

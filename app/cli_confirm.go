@@ -1,0 +1,48 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+// yesFlag is for commands that ask before they delete something or revoke many tokens.
+type yesFlag struct {
+	Yes bool `short:"y" help:"Do not ask."`
+}
+
+// confirm asks at the terminal. It returns an error unless the answer is yes; where there is no
+// terminal that is a usageError.
+func (f yesFlag) confirm(c *console, question string) error {
+	if f.Yes {
+		return nil
+	}
+	if !term.IsTerminal(int(c.in.Fd())) {
+		return usageError{errors.New("there is no terminal to ask at, so nothing was done: add --yes to go ahead")}
+	}
+	fmt.Fprint(c.err, question, " [y/N] ")
+	answer, err := bufio.NewReader(c.in).ReadString('\n')
+	if err != nil {
+		fmt.Fprintln(c.err)
+	}
+	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
+		return errors.New("nothing was done")
+	}
+	return nil
+}
+
+// interruptible returns a console that is done when a first signal comes. A second one ends the
+// process.
+func (c *console) interruptible() (*console, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return &console{Context: ctx, in: c.in, out: c.out, err: c.err}, stop
+}

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+type healthCommand struct {
+	Listen  string   `env:"CHIT_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Public listener of the server to ask (default ${default})."`
+	Timeout duration `env:"CHIT_HEALTH_TIMEOUT" default:"2s" placeholder:"DURATION" help:"For so long to wait for its answer (default ${default})."`
+}
+
+func (*healthCommand) Help() string {
+	return "For the health checks of containers: exit status 0 when the server on this machine is ready, and 1 with a line that says why when it is not.\n\nExample:\n\n  HEALTHCHECK CMD [\"chit\", \"health\"]"
+}
+
+// Run asks the server whether it is ready.
+func (cmd *healthCommand) Run(c *console) error {
+	faults := []error{cmd.Timeout.check("CHIT_HEALTH_TIMEOUT", time.Millisecond)}
+	if !isAddress(cmd.Listen) {
+		faults = append(faults, fault("CHIT_LISTEN", "%q is not an address: write 127.0.0.1:8080 or :8080", cmd.Listen))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return usageError{err}
+	}
+	response, err := cmd.ask(c)
+	if err != nil {
+		return fmt.Errorf("%s is not ready: %w", cmd.Listen, cmd.plain(err))
+	}
+	defer response.Body.Close()
+	var states map[string]string
+	err = json.NewDecoder(response.Body).Decode(&states)
+	switch status := response.StatusCode; {
+	case err == nil && status == http.StatusOK && states["status"] == "ready":
+	case err == nil && status == http.StatusServiceUnavailable && states["status"] != "":
+		return fmt.Errorf("%s is not ready: %s", cmd.Listen, reasons(states))
+	default:
+		return fmt.Errorf("%s is not ready: it answers %d, and not as Chit does: is it another server?", cmd.Listen, status)
+	}
+	_, err = fmt.Fprintln(c.out, cmd.Listen, "is ready")
+	return err
+}
+
+// ask dials the very address that the server listens on, whatever its form: where that is every
+// address, Go dials this machine.
+func (cmd *healthCommand) ask(ctx context.Context) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/readyz", nil)
+	if err != nil {
+		return nil, err
+	}
+	client := http.Client{Timeout: cmd.Timeout.Duration, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, cmd.Listen)
+		},
+		DisableKeepAlives: true,
+	}}
+	return client.Do(request)
+}
+
+// plain puts the commonest ways to get no answer into an operator's words.
+func (cmd *healthCommand) plain(err error) error {
+	var failed *url.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return errors.New("nothing listens there")
+	case errors.As(err, &failed) && failed.Timeout():
+		return fmt.Errorf("no answer within %v", cmd.Timeout.Duration)
+	case failed != nil:
+		return failed.Err
+	}
+	return err
+}
+
+// reasons says in one line what /readyz says of what is not well.
+func reasons(states map[string]string) string {
+	var found []string
+	for name, state := range states {
+		if name != "status" && state != "ok" {
+			found = append(found, name+" "+state)
+		}
+	}
+	slices.Sort(found)
+	if status := states["status"]; status != "not ready" || len(found) == 0 {
+		found = slices.Insert(found, 0, status)
+	}
+	return strings.Join(found, ", ")
+}

@@ -1,0 +1,57 @@
+package app
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+)
+
+// outputFlag is how a command prints what it found.
+type outputFlag struct {
+	Output string `short:"o" enum:"table,json" default:"table" placeholder:"FORMAT" help:"table for people, json for programs (default table)."`
+}
+
+// print writes value as JSON or, for people, the rows as a table. Without a header each row is a
+// name and what goes by it.
+func (f outputFlag) print(c *console, value any, header table.Row, rows []table.Row) error {
+	if f.Output == "json" {
+		encoder := json.NewEncoder(c.out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(value)
+	}
+	writer := table.NewWriter()
+	writer.SetOutputMirror(c.out)
+	writer.SetStyle(plainTable())
+	if header != nil {
+		writer.AppendHeader(header)
+	}
+	writer.AppendRows(rows)
+	writer.Render()
+	return nil
+}
+
+// plainTable is a table without lines, for terminals and for awk.
+func plainTable() table.Style {
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	return style
+}
+
+// dateTime is an instant as tables have it: in UTC, to the second.
+func dateTime(instant time.Time) string { return instant.UTC().Format(time.DateTime) }
+
+// toTheMillisecond is an instant where it matters which came first.
+func toTheMillisecond(instant time.Time) string {
+	return instant.UTC().Format("2006-01-02 15:04:05.000")
+}
+
+// seconds is an instant as JSON has it.
+func seconds(instant *time.Time) *int64 {
+	if instant == nil {
+		return nil
+	}
+	at := instant.Unix()
+	return &at
+}

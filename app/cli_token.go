@@ -1,0 +1,145 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"chit/models"
+	"chit/repository"
+	"chit/tokens"
+)
+
+type tokenCommands struct {
+	List    tokenListCommand    `cmd:"" help:"List the tokens of a client."`
+	Inspect tokenInspectCommand `cmd:"" help:"Show a token: whose it is, and whether it is active."`
+	Revoke  tokenRevokeCommand  `cmd:"" help:"Revoke one token, all of a client, or all."`
+}
+
+// tokenView is a token as programs read it, in the words of RFC 7662 §2.2.
+type tokenView struct {
+	Active   bool   `json:"active"`
+	ID       string `json:"jti"`
+	ClientID string `json:"client_id"`
+	Scope    string `json:"scope,omitempty"`
+	IssuedAt int64  `json:"iat"` // seconds
+	Expires  int64  `json:"exp"` // seconds
+}
+
+func tokenViewOf(token models.AccessToken, issuer *models.Client) tokenView {
+	return tokenView{
+		Active:   token.Active(issuer, time.Now()),
+		ID:       token.ID,
+		ClientID: token.ClientID,
+		Scope:    token.Scope,
+		IssuedAt: token.IssuedAt.Unix(),
+		Expires:  token.ExpiresAt.Unix(),
+	}
+}
+
+// oneToken is how a command is told which token is meant.
+type oneToken struct {
+	ID    string `name:"id" placeholder:"JTI" help:"The token's jti, from a log line or an introspection."`
+	Token string `placeholder:"-" help:"- reads the token from standard input. Nothing else is taken: others would see it in the list of processes."`
+}
+
+// check returns every fault, and never repeats what may be a token.
+func (o oneToken) check() error {
+	var faults []error
+	if o.Token != "" && o.Token != "-" {
+		faults = append(faults, errors.New("--token: takes - alone, since others would see a token in the list of processes: pipe it in, printf %s \"$TOKEN\" | chit token … --token -"))
+	}
+	if o.ID != "" && !tokens.IsID(o.ID) {
+		faults = append(faults, errors.New("--id: is not a jti of 64 lower-case hexadecimal digits; a token itself goes to standard input, with --token -"))
+	}
+	return errors.Join(faults...)
+}
+
+// find returns the token, or an error that says that there is none.
+func (o oneToken) find(c *console, store *tokens.Store) (token models.AccessToken, err error) {
+	if o.ID != "" {
+		token, err = store.FindByID(c, o.ID)
+	} else {
+		var text string
+		if text, err = readHidden(c, "token"); err != nil {
+			return token, err
+		}
+		text = strings.TrimSpace(text)
+		if !tokens.Recognise(text) {
+			return token, errors.New("no such token: what was read is none, its form or its checksum is wrong")
+		}
+		token, err = store.Find(c, text)
+	}
+	if errors.Is(err, models.ErrTokenNotFound) {
+		return token, errors.New("no such token: it has expired, is revoked, or never was")
+	}
+	return token, err
+}
+
+// exactlyOne returns a fault unless one of the flags of these names is given.
+func exactlyOne(names string, given ...bool) error {
+	count := 0
+	for _, is := range given {
+		if is {
+			count++
+		}
+	}
+	if count != 1 {
+		return fmt.Errorf("give exactly one of %s", names)
+	}
+	return nil
+}
+
+type tokenInspectCommand struct {
+	Stores     `embed:""`
+	outputFlag `embed:""`
+	oneToken   `embed:""`
+}
+
+func (*tokenInspectCommand) Help() string {
+	return "Examples:\n\n  chit token inspect --id $JTI\n\n  printf %s \"$TOKEN\" | chit token inspect --token -"
+}
+
+// Run prints the token.
+func (cmd *tokenInspectCommand) Run(c *console) error {
+	if err := errors.Join(cmd.completeBoth(), cmd.oneToken.check(), exactlyOne("--id, --token -", cmd.ID != "", cmd.Token != "")); err != nil {
+		return usageError{err}
+	}
+	return cmd.withTokens(c, func(clients *repository.Clients, store *tokens.Store) error {
+		token, err := cmd.find(c, store)
+		if err != nil {
+			return err
+		}
+		issuer, err := clients.Find(c, token.ClientID)
+		if err != nil && !errors.Is(err, models.ErrClientNotFound) {
+			return err
+		}
+		view := tokenViewOf(token, issuer)
+		return cmd.print(c, view, nil, []table.Row{
+			{"STATE", state(token, issuer, time.Now())},
+			{"JTI", token.ID},
+			{"CLIENT_ID", token.ClientID},
+			{"SCOPE", token.Scope},
+			{"ISSUED (UTC)", toTheMillisecond(token.IssuedAt)},
+			{"EXPIRES (UTC)", dateTime(token.ExpiresAt)},
+		})
+	})
+}
+
+// state says in words what models.AccessToken.Active decides.
+func state(token models.AccessToken, issuer *models.Client, now time.Time) string {
+	switch {
+	case token.Active(issuer, now):
+		return "active"
+	case issuer == nil:
+		return "inactive: its client does not exist"
+	case issuer.Disabled():
+		return "inactive: its client is disabled"
+	case !now.Before(token.ExpiresAt):
+		return "inactive: expired"
+	}
+	return "inactive: revoked with all tokens of its client"
+}

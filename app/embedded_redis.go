@@ -1,0 +1,119 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9/logging"
+
+	"chit/repository"
+	"chit/tokens"
+)
+
+// errNoEmbeddedServer: tokens of the embedded mode end with the server, so there are none.
+var errNoEmbeddedServer = errors.New("no embedded server is running")
+
+// redisFile is where a server in the embedded mode says how its Redis is reached: the commands are
+// processes of their own.
+func redisFile(database string) string { return database + "-redis" }
+
+// announceRedis writes the URL of the embedded Redis beside the database. withdraw removes it,
+// unless another server has announced its own since.
+func announceRedis(database, url string) (withdraw func() error, err error) {
+	path, line := redisFile(database), url+"\n"
+	// Readers find the whole line or none, and it is never someone else's file that is written to.
+	draft, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-")
+	if err != nil {
+		return nil, fmt.Errorf("announce the embedded Redis: %w", err)
+	}
+	_, err = draft.WriteString(line)
+	if err = errors.Join(err, draft.Close()); err == nil {
+		err = os.Rename(draft.Name(), path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("announce the embedded Redis: %w", errors.Join(err, os.Remove(draft.Name())))
+	}
+	return func() error {
+		if content, err := os.ReadFile(path); err != nil || string(content) != line {
+			return nil
+		}
+		return os.Remove(path)
+	}, nil
+}
+
+// openTokens opens the Redis that the settings name, which need not answer yet. In the embedded
+// mode that is the running server's; without one the error is errNoEmbeddedServer.
+func (s *Stores) openTokens(ctx context.Context) (*tokens.Store, error) {
+	logging.Disable() // go-redis's own, of what it also returns as errors
+	url := s.RedisURL
+	if s.Embedded() {
+		content, err := os.ReadFile(redisFile(s.EmbeddedDatabase))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("find the embedded Redis: %w", err)
+		}
+		if url = strings.TrimSpace(string(content)); url == "" {
+			return nil, s.noEmbeddedServer()
+		}
+	}
+	client, err := tokens.Connect(url)
+	if err != nil {
+		return nil, err
+	}
+	store := &tokens.Store{Redis: client, Now: time.Now}
+	// A server that was killed leaves the file behind.
+	if s.Embedded() && store.Ping(ctx) != nil {
+		client.Close()
+		return nil, s.noEmbeddedServer()
+	}
+	return store, nil
+}
+
+func (s *Stores) noEmbeddedServer() error {
+	return fmt.Errorf("%w on %s, so there are no tokens: start `chit serve`, or set CHIT_DATABASE_URL and CHIT_REDIS_URL", errNoEmbeddedServer, s.EmbeddedDatabase)
+}
+
+// completeBoth does what a command needs that reaches for tokens: it reads the settings that are
+// given as files and returns every fault.
+func (s *Stores) completeBoth() error {
+	faults := errors.Join(s.resolve(), s.validate())
+	for _, half := range []struct {
+		bad              bool
+		setting, present string
+	}{
+		{!s.hasDatabase() && s.hasRedis(), "CHIT_DATABASE_URL", "CHIT_REDIS_URL"},
+		{!s.hasRedis() && s.hasDatabase(), "CHIT_REDIS_URL", "CHIT_DATABASE_URL"},
+	} {
+		if half.bad {
+			faults = errors.Join(faults, fault(half.setting, "is not set, but %s is: set both, or neither for the embedded mode", half.present))
+		}
+	}
+	if faults != nil {
+		return usageError{faults}
+	}
+	return nil
+}
+
+// withTokens opens the database and Redis for the time of do.
+func (s *Stores) withTokens(ctx context.Context, do func(*repository.Clients, *tokens.Store) error) error {
+	store, err := s.openTokens(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Redis.Close()
+	return s.withClients(ctx, func(clients *repository.Clients) error { return do(clients, store) })
+}
+
+// withTokensIfAny is withTokens, but the store is nil in the embedded mode without a server.
+func (s *Stores) withTokensIfAny(ctx context.Context, do func(*repository.Clients, *tokens.Store) error) error {
+	err := s.withTokens(ctx, do)
+	if errors.Is(err, errNoEmbeddedServer) {
+		return s.withClients(ctx, func(clients *repository.Clients) error { return do(clients, nil) })
+	}
+	return err
+}

@@ -1,0 +1,77 @@
+package app_test
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// embeddedTokens are the commands beside servers of the embedded mode on one file.
+type embeddedTokens struct {
+	*testing.T
+	database string
+}
+
+func (e embeddedTokens) env() []string { return []string{"CHIT_EMBEDDED_DATABASE=" + e.database} }
+
+// listed returns how many tokens the command finds.
+func (e embeddedTokens) listed() int {
+	e.Helper()
+	got := chit(e, e.env(), "token", "list", "--client", demo, "--output", "json")
+	if got.status != 0 {
+		e.Errorf("%+v", got)
+	}
+	return strings.Count(got.stdout, "jti")
+}
+
+func (e embeddedTokens) noServer() {
+	e.Helper()
+	got := chit(e, e.env(), "token", "list", "--client", demo)
+	if got.status != 1 || !strings.HasPrefix(got.stderr, "chit: no embedded server is running on "+e.database+", so there are no tokens: ") {
+		e.Errorf("%+v", got)
+	}
+}
+
+// The commands find the Redis of the server that runs, by a file that others cannot read and that
+// goes with the server.
+func TestEmbeddedRedisIsFound(t *testing.T) {
+	t.Parallel()
+	e := embeddedTokens{t, t.TempDir() + "/chit.db"}
+	first := start(t, e.env())
+	first.token(demo, demoSecret)
+	if info, err := os.Stat(e.database + "-redis"); err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	second := start(t, e.env())
+	if e.listed() != 0 {
+		t.Error("the server that started last is not the one that is found")
+	}
+	first.signal(syscall.SIGINT)
+	first.ended(5 * time.Second)
+	second.token(demo, demoSecret)
+	if e.listed() != 1 {
+		t.Error("the file went with the wrong server")
+	}
+	second.signal(syscall.SIGINT)
+	second.ended(5 * time.Second)
+	if _, err := os.Stat(e.database + "-redis"); !os.IsNotExist(err) {
+		t.Errorf("after both have ended: %v", err)
+	}
+	e.noServer()
+}
+
+// A server that is killed leaves its file behind, and the next one replaces it.
+func TestEmbeddedRedisOfAKilledServer(t *testing.T) {
+	t.Parallel()
+	e := embeddedTokens{t, t.TempDir() + "/chit.db"}
+	killed := start(t, e.env())
+	killed.signal(syscall.SIGKILL)
+	killed.ended(5 * time.Second)
+	e.noServer()
+	start(t, e.env()).token(demo, demoSecret)
+	if e.listed() != 1 {
+		t.Error("the new server is not found")
+	}
+}

@@ -1,0 +1,133 @@
+package app_test
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"chit/app/apptest"
+)
+
+// health runs chit health against the server at this address.
+func health(t *testing.T, listen string, args ...string) result {
+	t.Helper()
+	return chit(t, []string{"CHIT_LISTEN=" + listen}, append([]string{"health"}, args...)...)
+}
+
+// want fails the test unless the command ended with status and one line, on standard output when it
+// is 0 and on standard error otherwise.
+func (r result) want(t *testing.T, status int, line string) {
+	t.Helper()
+	want := result{stderr: "chit: " + line + "\n", status: status}
+	if status == 0 {
+		want = result{stdout: line + "\n"}
+	}
+	if r != want {
+		t.Errorf("got %+v, want %+v", r, want)
+	}
+}
+
+func TestHealthFollowsTheServer(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil, "--shutdown-delay=1m")
+	address := strings.TrimPrefix(p.URL, "http://")
+	health(t, address).want(t, 0, address+" is ready")
+	chit(t, nil, "health", "--listen", address).want(t, 0, address+" is ready")
+
+	p.signal(syscall.SIGTERM)
+	eventually(t, 5*time.Second, "it stops", func() bool { return get(t, p.URL+"/readyz").Status != http.StatusOK })
+	health(t, address).want(t, 1, address+" is not ready: stopping")
+
+	p.signal(syscall.SIGTERM)
+	p.ended(5 * time.Second)
+	health(t, address).want(t, 1, address+" is not ready: nothing listens there")
+}
+
+func TestHealthSaysWhatIsOutOfReach(t *testing.T) {
+	t.Parallel()
+	s := apptest.Real(t)
+	s.Redis.Stop()
+	address := strings.TrimPrefix(s.URL, "http://")
+	health(t, address, "--timeout=10s").want(t, 1, address+" is not ready: redis out of reach")
+}
+
+// An address without a host, or with one that means every address, is this machine's.
+func TestHealthTakesEveryAddressThatTheServerListensOn(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(p.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{"", "0.0.0.0", "[::]", "localhost", "127.0.0.1"} {
+		health(t, host+":"+port).want(t, 0, host+":"+port+" is ready")
+	}
+}
+
+// An empty variable, as Compose files make them, is one that is not set. Whether something listens
+// on the default is the machine's business.
+func TestHealthAsksTheDefaultAddress(t *testing.T) {
+	t.Parallel()
+	for _, env := range [][]string{nil, {"CHIT_LISTEN="}} {
+		if got := chit(t, env, "health", "--timeout=1s"); !strings.Contains(got.stdout+got.stderr, "127.0.0.1:8080 is ") {
+			t.Errorf("with %q: %+v", env, got)
+		}
+	}
+}
+
+func TestHealthRefusesWhatIsNoAddress(t *testing.T) {
+	t.Parallel()
+	for _, listen := range []string{"8080", "localhost", "http://localhost:8080"} {
+		health(t, listen).want(t, 2, `CHIT_LISTEN: "`+listen+`" is not an address: write 127.0.0.1:8080 or :8080`)
+	}
+	health(t, ":8080", "--timeout=2").want(t, 2, `CHIT_HEALTH_TIMEOUT: "2" is not a duration: write 90s, 15m or 1h`)
+	health(t, ":8080", "--timeout=0s").want(t, 2, `CHIT_HEALTH_TIMEOUT: 0s is too short: the least is 1ms`)
+}
+
+func TestHealthDoesNotWaitForever(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	address := silent.Addr().String()
+	health(t, address, "--timeout=100ms").want(t, 1, address+" is not ready: no answer within 100ms")
+}
+
+// Another server on the port does not pass for Chit.
+func TestHealthOfAnotherServer(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		status int
+		body   string
+		want   string
+	}{
+		{http.StatusOK, "hello", "it answers 200, and not as Chit does: is it another server?"},
+		{http.StatusOK, `{"status":"ok"}`, "it answers 200, and not as Chit does: is it another server?"},
+		{http.StatusNotFound, "", "it answers 404, and not as Chit does: is it another server?"},
+		{http.StatusServiceUnavailable, "{}", "it answers 503, and not as Chit does: is it another server?"},
+	} {
+		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(test.status)
+			_, _ = w.Write([]byte(test.body))
+		}))
+		address := strings.TrimPrefix(other.URL, "http://")
+		health(t, address).want(t, 1, address+" is not ready: "+test.want)
+		other.Close()
+	}
+}
+
+func TestHealthHelp(t *testing.T) {
+	t.Parallel()
+	help := chit(t, nil, "health", "--help").stdout
+	for _, want := range []string{"--listen=ADDRESS", "($CHIT_LISTEN)", "--timeout=DURATION", "($CHIT_HEALTH_TIMEOUT)", "Example:"} {
+		if !strings.Contains(help, want) {
+			t.Errorf("it does not say %s:\n%s", want, help)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"chit/app/apptest"
+	"chit/models"
+	"chit/tokens"
+)
+
+var (
+	helpedCommand = regexp.MustCompile(`(?m)^  ([a-z][a-z-]*(?: [a-z][a-z-]*)?)  +[A-Z]`)
+	helpExample   = regexp.MustCompile(`(?m)^    (\S.*)$`)
+)
+
+// exampled is where the examples run: a server, a client with a token, and what they name.
+type exampled struct {
+	*program
+	database, redis string
+	vars            []string
+}
+
+// Whoever pastes an example from --help gets what it promises.
+func TestEveryHelpHasAnExampleThatRuns(t *testing.T) {
+	t.Parallel()
+	bash := tool(t, "bash")
+	e := &exampled{database: migrated(t), redis: apptest.StartRedis(t).URL}
+	e.vars = []string{"CHIT_DATABASE_URL=" + e.database, "CHIT_REDIS_URL=" + e.redis}
+	e.program = start(t, e.vars)
+	commands := helpedCommand.FindAllStringSubmatch(chit(t, nil, "--help").stdout, -1)
+	if len(commands) < 16 {
+		t.Fatalf("only %d commands found", len(commands))
+	}
+	for _, command := range commands {
+		name := command[1]
+		t.Run(name, func(t *testing.T) {
+			help := chit(t, nil, append(strings.Fields(name), "--help")...).stdout
+			before, _, _ := strings.Cut(help, "\nFlags:\n")
+			examples := helpExample.FindAllStringSubmatch(before, -1)
+			if len(examples) == 0 {
+				t.Fatalf("no example:\n%s", help)
+			}
+			for _, example := range examples {
+				if !strings.Contains(example[1], "chit "+name) && !strings.Contains(example[1], `"chit", "`+name) {
+					t.Errorf("it is of another command: %s", example[1])
+				}
+				e.run(t, bash, example[1])
+			}
+		})
+	}
+}
+
+// run runs an example as it stands, but for the places that it names.
+func (e *exampled) run(t *testing.T, bash, example string) {
+	t.Helper()
+	urlFile := file(t, e.database+"\n")
+	pasted := strings.NewReplacer(
+		"/run/secrets/database-url", urlFile,
+		"postgres://chit:…@db:5432/chit", "'"+e.database+"'",
+		"redis://:…@redis:6379", e.redis,
+		`HEALTHCHECK CMD ["chit", "health"]`, "chit health",
+	).Replace(example)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bash, "-euo", "pipefail", "-c", pasted)
+	template := command(t, nil)
+	cmd.Dir, cmd.ExtraFiles = template.Dir, template.ExtraFiles
+	cmd.Env = append(template.Env, "SECRET=my-secret", "CHIT_LISTEN="+strings.TrimPrefix(e.URL, "http://"))
+	serves := strings.HasSuffix(pasted, "chit serve")
+	if serves {
+		cmd.Env = append(cmd.Env, anyPort...)
+	}
+	if !strings.Contains(pasted, urlFile) && !serves {
+		cmd.Env = append(cmd.Env, e.vars...)
+	}
+	token := e.prepare(t, strings.Contains(pasted, "client create"))
+	cmd.Env = append(cmd.Env, "TOKEN="+token, "JTI="+tokens.ID(token))
+	var out output
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = &bytes.Buffer{}, &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if serves {
+		eventually(t, 15*time.Second, "it listens", func() bool { return strings.Contains(out.String(), "listening") })
+		if err := cmd.Process.Signal(os.Signal(syscall.SIGINT)); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %s\n%s", err, example, out.String())
+	}
+}
+
+// prepare makes the client billing-job anew, unless the example does, and returns a token of it.
+func (e *exampled) prepare(t *testing.T, without bool) (token string) {
+	t.Helper()
+	hash := models.HashSecret("secret")
+	apptest.Psql(t, e.database, "DELETE FROM oauth_client; INSERT INTO oauth_client (client_id, client_secret_hash) VALUES ('billing-job', '"+hash+"')")
+	eventually(t, soon, "the client gets a token", func() bool {
+		token = e.post("/token", "billing-job", "secret", tokenPlease).Text("access_token")
+		return token != ""
+	})
+	if without {
+		apptest.Psql(t, e.database, "DELETE FROM oauth_client")
+	}
+	return token
+}

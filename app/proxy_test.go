@@ -1,0 +1,111 @@
+package app_test
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+)
+
+// proxy stands between a chit and Redis, and lets a test act at a certain command.
+type proxy struct {
+	URL string
+
+	listener net.Listener
+	redis    string // address
+
+	mu      sync.Mutex
+	watched []byte // in lower case, as the client writes it
+	left    int    // times to be seen until then is called
+	then    func()
+	conns   []net.Conn
+}
+
+// startProxy returns a proxy of the Redis that rawURL names.
+func startProxy(t *testing.T, rawURL string) *proxy {
+	t.Helper()
+	parsed, err := url.Parse(rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: listener, redis: parsed.Host}
+	parsed.Host = listener.Addr().String()
+	p.URL = parsed.String()
+	t.Cleanup(p.close)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go p.serve(conn)
+		}
+	}()
+	return p
+}
+
+// at has then called when a chit is about to send a command for the nth time. Redis has not yet
+// received it, and does not until then returns.
+func (p *proxy) at(n int, command string, then func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watched, p.left, p.then = []byte("\r\n"+command+"\r\n"), n, then
+}
+
+func (p *proxy) serve(conn net.Conn) {
+	redis, err := net.Dial("tcp", p.redis)
+	if err != nil {
+		conn.Close()
+		return
+	}
+	p.mu.Lock()
+	p.conns = append(p.conns, conn, redis)
+	p.mu.Unlock()
+	go func() {
+		_, _ = io.Copy(conn, redis)
+		conn.Close()
+	}()
+	defer redis.Close()
+	buffer := make([]byte, 1<<20)
+	for {
+		n, err := conn.Read(buffer)
+		if err != nil {
+			return
+		}
+		p.look(buffer[:n])
+		if _, err := redis.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// look counts the chunks with the watched command: a pipeline of many is one.
+func (p *proxy) look(chunk []byte) {
+	p.mu.Lock()
+	var then func()
+	if p.then != nil && bytes.Contains(chunk, p.watched) {
+		if p.left--; p.left == 0 {
+			then, p.then = p.then, nil
+		}
+	}
+	p.mu.Unlock()
+	if then != nil {
+		then()
+	}
+}
+
+// close ends all connections and takes no more, as a Redis that stops.
+func (p *proxy) close() {
+	p.listener.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range p.conns {
+		conn.Close()
+	}
+}

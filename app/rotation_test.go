@@ -1,0 +1,99 @@
+package app_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// rotated is what chit client rotate-secret and show print for programs.
+type rotated struct {
+	Secret    string `json:"client_secret"`
+	ExpiresAt *int64 `json:"client_secret_expires_at"`
+	Revoked   int64  `json:"tokens_revoked_before"`
+	Retired   []struct {
+		ExpiresAt  int64  `json:"expires_at"`
+		LastUsedAt *int64 `json:"last_used_at"`
+	} `json:"retired_secrets"`
+}
+
+func rotate(t *testing.T, env []string, args ...string) (r rotated) {
+	t.Helper()
+	got := chit(t, env, append([]string{"client", "rotate-secret", "billing-job", "--output=json"}, args...)...)
+	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.status != 0 || !secretFormat.MatchString(r.Secret) || r.ExpiresAt == nil || *r.ExpiresAt != 0 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	return r
+}
+
+// For the overlap both secrets work, then the new one alone.
+func TestRotatedSecretWorksForTheOverlap(t *testing.T) {
+	t.Parallel()
+	eachKind(t, func(t *testing.T, env []string, p *program) {
+		opens := func(secret string) bool {
+			return p.post("/token", "billing-job", secret, tokenPlease).Status == http.StatusOK
+		}
+		first := create(t, env, "billing-job").ClientSecret
+		token := p.token("billing-job", first)
+		second := rotate(t, env, "--overlap=3s")
+		ends := time.Now().Add(3 * time.Second)
+		if !opens(second.Secret) || !opens(first) || len(second.Retired) != 1 || second.Revoked != 0 {
+			t.Errorf("%+v", second)
+		}
+		if p.post("/introspect", "billing-job", second.Secret, "token="+token).JSON()["active"] != true {
+			t.Error("a token from before is inactive")
+		}
+		time.Sleep(time.Until(ends) - time.Second)
+		if !opens(first) {
+			t.Error("the old secret ends early")
+		}
+		eventually(t, 3*time.Second, "the old secret ends", func() bool { return !opens(first) })
+		third := rotate(t, env)
+		if !opens(third.Secret) || len(third.Retired) != 0 {
+			t.Errorf("%+v", third)
+		}
+		eventually(t, soon, "without overlap the old secret ends", func() bool { return !opens(second.Secret) })
+	})
+}
+
+// A secret that has leaked is used over and over while it is rotated: nothing that it got survives.
+func TestRotationWithRevocationLeavesNoToken(t *testing.T) {
+	t.Parallel()
+	eachKind(t, func(t *testing.T, env []string, p *program) {
+		leaked := create(t, env, "billing-job").ClientSecret
+		got := make(chan []string)
+		stop := make(chan struct{})
+		go func() {
+			var tokens []string
+			for {
+				select {
+				case <-stop:
+					got <- tokens
+					return
+				default:
+				}
+				answer := p.post("/token", "billing-job", leaked, tokenPlease)
+				if answer.Status == http.StatusOK {
+					tokens = append(tokens, answer.Text("access_token"))
+				}
+			}
+		}()
+		time.Sleep(100 * time.Millisecond)
+		fresh := rotate(t, env, "--revoke-tokens", "--yes")
+		time.Sleep(100 * time.Millisecond)
+		close(stop)
+		tokens := <-got
+		if len(tokens) == 0 {
+			t.Fatal("the leaked secret got no token at all")
+		}
+		for _, token := range tokens {
+			if p.post("/introspect", "billing-job", fresh.Secret, "token="+token).JSON()["active"] != false {
+				t.Errorf("a token of %d is active", len(tokens))
+			}
+		}
+		if p.post("/introspect", "billing-job", fresh.Secret, "token="+p.token("billing-job", fresh.Secret)).JSON()["active"] != true {
+			t.Error("a token of the new secret is inactive")
+		}
+	})
+}
