@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,10 @@ func FuzzRecord(f *testing.F) {
 		token := models.AccessToken{
 			ID: "x", ClientID: strings.ToValidUTF8(clientID, "?"), Scope: strings.ToValidUTF8(scope, "?"),
 			IssuedAt: at, ExpiresAt: at.Add(time.Duration(ttl) * time.Second),
+		}
+		var quick, slow map[string]any
+		if json.Unmarshal(encode(token), &quick) != nil || json.Unmarshal(marshal(token), &slow) != nil || !maps.Equal(quick, slow) {
+			t.Errorf("encoded %s, want %s", encode(token), marshal(token))
 		}
 		got, err := decode("x", string(encode(token)))
 		if err != nil || got != token {
