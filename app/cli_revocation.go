@@ -19,23 +19,25 @@ import (
 // revocation is what SQL has put in force: tokens are inactive on every node, while Redis still has
 // their keys.
 type revocation struct {
-	fact   string // what is in force, for people
-	resume string // how the keys that are left are removed, for people
-	of     []string
-	// purge removes the keys of one client: tokens.Store.Purge or PurgeAll.
-	purge func(ctx context.Context, store *tokens.Store, id string, progress func(done, total int)) (removed int, err error)
+	fact   string   // what is in force, for people
+	resume string   // how the keys that are left are removed, for people
+	of     []string // clients
+	purge  purge
 }
 
+// purge removes the keys of a client's tokens.
+type purge func(ctx context.Context, store *tokens.Store, clientID string, progress func(done, total int)) (removed int, err error)
+
 // upTo returns a purge of the tokens that were issued at or before the instant.
-func upTo(instant time.Time) func(context.Context, *tokens.Store, string, func(int, int)) (int, error) {
-	return func(ctx context.Context, store *tokens.Store, id string, progress func(done, total int)) (int, error) {
-		return store.Purge(ctx, id, instant, progress)
+func upTo(instant time.Time) purge {
+	return func(ctx context.Context, store *tokens.Store, clientID string, progress func(done, total int)) (int, error) {
+		return store.Purge(ctx, clientID, instant, progress)
 	}
 }
 
-// everything is a purge of a client that does not exist any more.
-func everything(ctx context.Context, store *tokens.Store, id string, progress func(done, total int)) (int, error) {
-	return store.PurgeAll(ctx, id, progress)
+// everything is a purge for a client that does not exist any more.
+func everything(ctx context.Context, store *tokens.Store, clientID string, progress func(done, total int)) (int, error) {
+	return store.PurgeAll(ctx, clientID, progress)
 }
 
 // revocationView is a revocation of many tokens as programs read it. Instants are in seconds.

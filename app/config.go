@@ -49,6 +49,18 @@ func (s *Stores) Embedded() bool { return !s.hasDatabase() && !s.hasRedis() }
 func (s *Stores) hasDatabase() bool { return s.DatabaseURL != "" || s.DatabaseURLFile != "" }
 func (s *Stores) hasRedis() bool    { return s.RedisURL != "" || s.RedisURLFile != "" }
 
+// checkHalves returns a fault if one of the two is set and the other is not.
+func (s *Stores) checkHalves() error {
+	const half = "is not set, but %s is: set both, or neither for the embedded mode"
+	switch {
+	case s.hasRedis() && !s.hasDatabase():
+		return fault("CHIT_DATABASE_URL", half, "CHIT_REDIS_URL")
+	case s.hasDatabase() && !s.hasRedis():
+		return fault("CHIT_REDIS_URL", half, "CHIT_DATABASE_URL")
+	}
+	return nil
+}
+
 // resolve reads the settings that are given as files. It returns all faults that it finds.
 func (s *Stores) resolve() error {
 	return errors.Join(
@@ -100,7 +112,7 @@ func (s *Stores) validate() error {
 
 // complete fills in what depends on other settings and returns every fault, as validate does.
 func (c *Config) complete() error {
-	faults := []error{c.resolve(), c.validate()}
+	faults := []error{c.resolve(), c.validate(), c.checkHalves()}
 	if c.Listen == "" {
 		c.Listen = ":8080"
 		if c.Embedded() {
@@ -113,14 +125,11 @@ func (c *Config) complete() error {
 			c.LogFormat = "text"
 		}
 	}
-	half := "is not set, but %s is: set both, or neither for the embedded mode"
 	for _, rule := range []struct {
 		bad     bool
 		setting string
 		message string
 	}{
-		{c.DatabaseURL+c.DatabaseURLFile == "" && c.RedisURL+c.RedisURLFile != "", "CHIT_DATABASE_URL", fmt.Sprintf(half, "CHIT_REDIS_URL")},
-		{c.RedisURL+c.RedisURLFile == "" && c.DatabaseURL+c.DatabaseURLFile != "", "CHIT_REDIS_URL", fmt.Sprintf(half, "CHIT_DATABASE_URL")},
 		{!isAddress(c.Listen), "CHIT_LISTEN", fmt.Sprintf("%q is not an address: write 127.0.0.1:8080 or :8080", c.Listen)},
 		{!isAddress(c.OpsListen), "CHIT_OPS_LISTEN", fmt.Sprintf("%q is not an address: write 127.0.0.1:8081", c.OpsListen)},
 		{c.Embedded() && isAddress(c.Listen) && !isLoopback(c.Listen), "CHIT_LISTEN", fmt.Sprintf("%q can be reached from other machines, and the demo client's secret is known to all: listen on 127.0.0.1, or set CHIT_DATABASE_URL and CHIT_REDIS_URL", c.Listen)},

@@ -81,19 +81,7 @@ func (s *Stores) noEmbeddedServer() error {
 // completeBoth does what a command needs that reaches for tokens: it reads the settings that are
 // given as files and returns every fault.
 func (s *Stores) completeBoth() error {
-	faults := errors.Join(s.resolve(), s.validate())
-	for _, half := range []struct {
-		bad              bool
-		setting, present string
-	}{
-		{!s.hasDatabase() && s.hasRedis(), "CHIT_DATABASE_URL", "CHIT_REDIS_URL"},
-		{!s.hasRedis() && s.hasDatabase(), "CHIT_REDIS_URL", "CHIT_DATABASE_URL"},
-	} {
-		if half.bad {
-			faults = errors.Join(faults, fault(half.setting, "is not set, but %s is: set both, or neither for the embedded mode", half.present))
-		}
-	}
-	if faults != nil {
+	if faults := errors.Join(s.resolve(), s.validate(), s.checkHalves()); faults != nil {
 		return usageError{faults}
 	}
 	return nil

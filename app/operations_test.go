@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -87,6 +86,6 @@ func runBlock(t *testing.T, s *apptest.Server, text, token string) {
 	cmd.Env = append(os.Environ(), "CHIT_DATABASE_URL="+s.DatabaseURL, "CHIT_REDIS_URL="+s.RedisURL,
 		"SECRET=a secret of ours", "TOKEN="+token, "JTI="+tokens.ID(token))
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s%s", err, text, fmt.Sprintf("%s", out))
+		t.Errorf("%v\n%s%s", err, text, out)
 	}
 }

@@ -144,12 +144,13 @@ func TestRevocationIsInForceBeforeKeysAreRemoved(t *testing.T) {
 func TestRevocationIsInterruptedAndGoesOn(t *testing.T) {
 	t.Parallel()
 	r := startRevoking(t)
-	var p *program
+	running := make(chan *program, 1)
 	r.proxy.at(3, "zrem", func() {
-		p.signal(syscall.SIGINT)
+		(<-running).signal(syscall.SIGINT)
 		time.Sleep(200 * time.Millisecond) // for it to arrive
 	})
-	p = launch(t, r.env, "token", "revoke", "--client", "billing-job", "--yes")
+	p := launch(t, r.env, "token", "revoke", "--client", "billing-job", "--yes")
+	running <- p
 	if state := p.ended(30 * time.Second); state.ExitCode() != 1 {
 		t.Fatalf("%v: %s", state, p.stderr.String())
 	}

@@ -3,8 +3,11 @@ package app_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	"chit/app/apptest"
 )
 
 // rotated is what chit client rotate-secret and show print for programs.
@@ -96,4 +99,19 @@ func TestRotationWithRevocationLeavesNoToken(t *testing.T) {
 			t.Error("a token of the new secret is inactive")
 		}
 	})
+}
+
+// A newer chit on a database that nobody has migrated says what to do.
+func TestCommandsOnAnOlderSchema(t *testing.T) {
+	t.Parallel()
+	database := migrated(t)
+	env := []string{"CHIT_DATABASE_URL=" + database}
+	create(t, env, "billing-job")
+	apptest.Psql(t, database, "ALTER TABLE oauth_client_retired_secret DROP COLUMN last_used_at")
+	for _, args := range [][]string{{"client", "show", "billing-job"}, {"client", "update", "billing-job", "--name=x"}} {
+		chit(t, env, args...).fails(t, "the database lacks a migration: run `chit migrate up`")
+	}
+	if list := chit(t, env, "client", "list"); list.status != 0 || strings.Contains(list.stdout, " x ") {
+		t.Errorf("%+v", list)
+	}
 }
