@@ -70,6 +70,8 @@ func (c *Client) Authenticate(secret string, now time.Time) (retired *RetiredSec
 			retired, opened = former, true
 		}
 	}
+	// The hash of an empty secret is what a script stores whose variable is not set: it opens nothing.
+	opened = opened && secret != ""
 	// A public client is known by its id alone, unless it claims a secret that it has not.
 	opened = opened || c.IsPublic && (secret == "" || c.ClientSecretHash == "")
 	switch {
@@ -96,10 +98,10 @@ func (c *Client) Grant(requestedScope string, defaultTTL time.Duration) (Grant, 
 	if c.IsPublic {
 		return Grant{}, ErrPublicClient
 	}
-	if !slices.Contains(c.RegisteredGrantTypes(), ClientCredentials) {
+	if c.GrantTypes != ClientCredentials && !slices.Contains(c.RegisteredGrantTypes(), ClientCredentials) {
 		return Grant{}, ErrGrantNotAllowed
 	}
-	scopes, err := ParseScopes(c.AllowedScopes).Grant(requestedScope)
+	scope, err := grantScope(c.AllowedScopes, requestedScope)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -107,7 +109,7 @@ func (c *Client) Grant(requestedScope string, defaultTTL time.Duration) (Grant, 
 	if c.TokenTTLSeconds != nil {
 		ttl = time.Duration(*c.TokenTTLSeconds) * time.Second
 	}
-	return Grant{ClientID: c.ClientID, Scope: scopes.String(), TTL: ttl}, nil
+	return Grant{ClientID: c.ClientID, Scope: scope, TTL: ttl}, nil
 }
 
 // RegisteredGrantTypes returns the grant types that the client is registered for.

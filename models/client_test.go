@@ -31,6 +31,8 @@ func TestAuthenticate(t *testing.T) {
 		{"zero client", &models.Client{}, "", models.ErrAuthenticationFailed},
 		{"empty hash opens for no secret", &models.Client{}, "right", models.ErrAuthenticationFailed},
 		{"the hash is not the secret", &models.Client{ClientSecretHash: hash}, hash, models.ErrAuthenticationFailed},
+		{"hash of the empty secret", &models.Client{ClientSecretHash: models.HashSecret("")}, "", models.ErrAuthenticationFailed},
+		{"retired hash of the empty secret", &models.Client{ClientSecretHash: hash, RetiredSecrets: []models.RetiredSecret{{SecretHash: models.HashSecret(""), ExpiresAt: now.Add(time.Second)}}}, "", models.ErrAuthenticationFailed},
 		{"hash cut short", &models.Client{ClientSecretHash: hash[:43]}, "right", models.ErrAuthenticationFailed},
 		{"hash with a tail", &models.Client{ClientSecretHash: hash + "="}, "right", models.ErrAuthenticationFailed},
 		{"disabled", &models.Client{ClientSecretHash: hash, DisabledAt: &now}, "right", models.ErrAuthenticationFailed},

@@ -3,6 +3,7 @@ package models_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"chit/models"
 )
@@ -37,6 +38,10 @@ func FuzzScopes(f *testing.F) {
 			t.Errorf("%q does not survive being written and read again", may)
 		}
 		granted, err := may.Grant(requested)
+		client := models.Client{AllowedScopes: allowed, GrantTypes: models.ClientCredentials}
+		if got, gotErr := client.Grant(requested, time.Hour); gotErr != err || got.Scope != granted.String() {
+			t.Errorf("%q of %q: the client grants %q, %v, want %q, %v", requested, allowed, got.Scope, gotErr, granted, err)
+		}
 		if err != nil {
 			if !slices.ContainsFunc(asked, func(s string) bool { return !slices.Contains(may, s) }) {
 				t.Errorf("%q of %q refused", requested, allowed)
