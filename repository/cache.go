@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ type source interface {
 type CacheOptions struct {
 	Size     int           // clients kept
 	MaxStale time.Duration // for how long a client is answered for while the database is out of reach
+	// Timeout bounds a query; 0 is a second. A request may wait for one that is under way and then
+	// for its own, so it learns within twice this time that the database does not answer.
+	Timeout time.Duration
 }
 
 // Cache answers like the Clients behind it, from memory where that is true. A row is true while
@@ -48,6 +52,7 @@ type Cache struct {
 	source  source
 	rows    *otter.Cache[string, row]
 	options CacheOptions
+	timeout time.Duration
 	now     func() time.Time
 
 	news   atomic.Pointer[news]
@@ -81,6 +86,7 @@ func NewCache(clients source, options CacheOptions) (*Cache, error) {
 		source:  clients,
 		rows:    rows,
 		options: options,
+		timeout: cmp.Or(options.Timeout, time.Second),
 		now:     time.Now,
 		slots:   make(chan struct{}, maxLoads),
 		flights: map[string]*flight{},

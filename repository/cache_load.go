@@ -8,13 +8,9 @@ import (
 	"chit/models"
 )
 
-const (
-	// loadTimeout bounds one query, whoever waits for it.
-	loadTimeout = 2 * time.Second
-	// maxLoads is how many clients that are not kept are looked up at once: made-up ids cannot
-	// take the database for themselves.
-	maxLoads = 8
-)
+// maxLoads is how many clients that are not kept are looked up at once: made-up ids cannot take the
+// database for themselves.
+const maxLoads = 8
 
 // flight is one load of a row, for any number of requests that wait for it.
 type flight struct {
@@ -71,7 +67,7 @@ func (c *Cache) join(id string, w wanted) *flight {
 
 // fly asks the database. It belongs to no request: one that goes away takes nobody's answer along.
 func (c *Cache) fly(id string, known bool, f *flight) {
-	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
 	defer cancel()
 	if !known {
 		select {

@@ -11,6 +11,9 @@ import (
 // noteInterval is how often the use of one retired secret is written down.
 const noteInterval = time.Minute
 
+// noteTimeout bounds the statement that writes a use down.
+const noteTimeout = 2 * time.Second
+
 // maxNotes bounds what is remembered of uses that were written down.
 const maxNotes = 10_000
 
@@ -44,7 +47,7 @@ func (c *Clients) NoteUse(secret models.RetiredSecret) {
 		return
 	}
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), noteTimeout)
 		defer cancel()
 		c.db.WithContext(ctx).Model(&secret).UpdateColumn("last_used_at", now)
 	}()
