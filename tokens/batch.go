@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -10,8 +11,6 @@ import (
 )
 
 const (
-	// batchTimeout bounds one round trip, whose requests have deadlines of their own.
-	batchTimeout = 2 * time.Second
 	// maxBatch is how many calls one round trip carries.
 	maxBatch = 256
 	// maxWaiting is how many calls may wait for the next round trip.
@@ -24,49 +23,63 @@ var errTooMany = errors.New("too many requests wait for Redis")
 // the calls that come in wait, and make up the next. A call that finds none under way goes out by
 // itself and at once, so a lone request pays nothing.
 //
-// System calls are most of what a request costs. Sharing them made the server half as fast again at
-// 64 connections: see bench/README.md.
+// System calls are most of what a request costs, and this shares them: see bench/README.md.
 type batcher struct {
-	client redis.UniversalClient
+	client  redis.UniversalClient
+	timeout time.Duration // of a round trip
+	apart   bool          // every call makes a round trip of its own
 
-	mu       sync.Mutex
+	replicas int // that must have what is sent
+
+	trims    trims
+	mu       sync.Mutex // guards what follows
 	underWay bool
 	waiting  []*call
 }
 
-// call is what one request wants of Redis: some commands, and maybe an entry in a client's index,
-// which goes ahead of them.
+// call is what one request wants of Redis: the value of a key, or some commands, maybe with an entry
+// in a client's index, which goes ahead of them.
 type call struct {
+	key   string
+	value string // of key, when err is nil; err is redis.Nil if there is none
+
 	commands []redis.Cmder
 	entry    indexEntry
-	entered  *redis.Cmd // the command that wrote the entry
-	done     chan struct{}
+	entered  []redis.Cmder // the commands that wrote the entry
+
+	err   error
+	done  chan struct{}
+	since time.Time // when it began to wait
 }
 
-// do sends a call and waits for its replies. The error says that it was not sent, or that nobody
-// knows what became of it; what Redis replied is in the commands.
+// do sends a call and waits for its replies. It returns the first error among them, or why nobody
+// knows what became of the call.
 func (b *batcher) do(ctx context.Context, c *call) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if b.apart {
+		b.send([]*call{c})
+		return c.err
 	}
 	b.mu.Lock()
 	switch {
 	case !b.underWay:
 		b.underWay = true
 		b.mu.Unlock()
-		b.send(ctx, []*call{c})
+		b.send([]*call{c})
 		b.next()
-		return c.err()
+		return c.err
 	case len(b.waiting) >= maxWaiting:
 		b.mu.Unlock()
 		return errTooMany
 	}
-	c.done = make(chan struct{})
+	c.done, c.since = make(chan struct{}), time.Now()
 	b.waiting = append(b.waiting, c)
 	b.mu.Unlock()
 	select {
 	case <-c.done:
-		return c.err()
+		return c.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -86,46 +99,99 @@ func (b *batcher) next() {
 // drain makes round trips until nobody waits.
 func (b *batcher) drain() {
 	for {
+		// Whoever is about to call goes first and shares the round trip: without this batches are
+		// small, and a token costs a sixth more in all.
+		runtime.Gosched()
 		b.mu.Lock()
 		if len(b.waiting) == 0 {
 			b.underWay = false
 			b.mu.Unlock()
 			return
 		}
+		b.giveUp()
 		calls := b.waiting[:min(maxBatch, len(b.waiting))]
 		b.waiting = b.waiting[len(calls):]
 		b.mu.Unlock()
-
-		ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
-		b.send(ctx, calls)
-		cancel()
+		b.send(calls)
 		for _, c := range calls {
 			close(c.done)
 		}
 	}
 }
 
-// send makes one round trip.
-func (b *batcher) send(ctx context.Context, calls []*call) {
+// giveUp ends the calls that have waited for as long as a round trip may take: when Redis hangs, more
+// wait than the next one carries.
+func (b *batcher) giveUp() {
+	for now := time.Now(); len(b.waiting) > 0 && now.Sub(b.waiting[0].since) >= b.timeout; b.waiting = b.waiting[1:] {
+		b.waiting[0].err = context.DeadlineExceeded
+		close(b.waiting[0].done)
+	}
+}
+
+// send makes one round trip, which belongs to no request: one that goes away takes no other along.
+func (b *batcher) send(calls []*call) {
+	ctx, cancel := context.WithTimeout(context.Background(), b.timeout)
+	defer cancel()
+	if len(calls) == 1 && calls[0].key != "" {
+		calls[0].value, calls[0].err = b.client.Get(ctx, calls[0].key).Result()
+		return
+	}
 	p := b.client.Pipeline()
-	enter(ctx, p, calls)
+	receive := b.get(ctx, p, calls)
+	b.enter(ctx, p, calls)
 	for _, c := range calls {
 		for _, command := range c.commands {
 			_ = p.Process(ctx, command) // only queues it
 		}
 	}
+	confirm := b.await(ctx, p)
 	_, _ = p.Exec(ctx) // each command has its own error
-}
-
-// err returns the first error of the replies.
-func (c *call) err() error {
-	if c.entered != nil && c.entered.Err() != nil {
-		return c.entered.Err()
-	}
-	for _, command := range c.commands {
-		if err := command.Err(); err != nil {
-			return err
+	receive()
+	for _, c := range calls {
+		if c.err == nil {
+			c.err = confirm()
+		}
+		for _, commands := range [...][]redis.Cmder{c.entered, c.commands} {
+			for _, command := range commands {
+				if c.err == nil {
+					c.err = command.Err()
+				}
+			}
 		}
 	}
-	return nil
+}
+
+// get queues what asks for the keys of the calls: one command for all of them, except in a Cluster,
+// where they lie on several nodes. receive hands out the replies.
+func (b *batcher) get(ctx context.Context, p redis.Pipeliner, calls []*call) (receive func()) {
+	asking := make([]*call, 0, len(calls))
+	keys := make([]string, 0, len(calls))
+	for _, c := range calls {
+		if c.key != "" {
+			asking, keys = append(asking, c), append(keys, c.key)
+		}
+	}
+	if _, cluster := b.client.(*redis.ClusterClient); cluster || len(keys) < 2 {
+		replies := make([]*redis.StringCmd, len(keys))
+		for i, key := range keys {
+			replies[i] = p.Get(ctx, key)
+		}
+		return func() {
+			for i, c := range asking {
+				c.value, c.err = replies[i].Result()
+			}
+		}
+	}
+	replies := p.MGet(ctx, keys...)
+	return func() {
+		for i, c := range asking {
+			if c.err = replies.Err(); c.err != nil {
+				continue
+			}
+			value, found := replies.Val()[i].(string)
+			if c.value = value; !found {
+				c.err = redis.Nil
+			}
+		}
+	}
 }

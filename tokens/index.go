@@ -2,6 +2,8 @@ package tokens
 
 import (
 	"context"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -16,17 +18,12 @@ type indexEntry struct {
 	ttl      time.Duration
 }
 
-// indexScript adds tokens to their client's index, removes those that have expired, and lets the
-// index live as long as its last token, also when that is not the newest. It is a script so that no
-// crash leaves an index that never expires. Its arguments: the seconds now, the milliseconds that
-// the last of the tokens lives, then score and member of each.
-const indexScript = `redis.call('ZADD',KEYS[1],unpack(ARGV,3))
-redis.call('ZREMRANGEBYSCORE',KEYS[1],'-inf','('..ARGV[1])
-if redis.call('PTTL',KEYS[1])<tonumber(ARGV[2]) then redis.call('PEXPIRE',KEYS[1],ARGV[2]) end
-return 1`
-
-// enter queues the entries of the calls: one command a client, however many tokens it has got.
-func enter(ctx context.Context, p redis.Pipeliner, calls []*call) {
+// enter queues the entries of the calls: all tokens of a client together.
+//
+// An index lives as long as its last token, also when that is not the newest: NX is for one that is
+// new, GT for one that ends before this token does. Plain commands, and not a script that runs them,
+// which alone would cost a lone request more than all the rest of it in Redis.
+func (b *batcher) enter(ctx context.Context, p redis.Pipeliner, calls []*call) {
 	perClient := make(map[string][]*call, 1)
 	for _, c := range calls {
 		if client := c.entry.clientID; client != "" {
@@ -34,18 +31,52 @@ func enter(ctx context.Context, p redis.Pipeliner, calls []*call) {
 		}
 	}
 	for client, calls := range perClient {
+		key := indexKey(client)
 		var longest time.Duration
-		arguments := make([]any, 2, 2+2*len(calls))
+		add := make([]any, 2, 2+2*len(calls))
+		add[0], add[1] = "zadd", key
 		for _, c := range calls {
-			arguments = append(arguments, c.entry.expires, c.entry.id)
+			add = append(add, c.entry.expires, c.entry.id)
 			longest = max(longest, c.entry.ttl)
 		}
-		arguments[0], arguments[1] = calls[0].entry.now, longest.Milliseconds()
-		entered := p.Eval(ctx, indexScript, []string{indexKey(client)}, arguments...)
+		entered := []redis.Cmder{
+			redis.NewIntCmd(ctx, add...),
+			redis.NewIntCmd(ctx, "pexpire", key, longest.Milliseconds(), "NX"),
+			redis.NewIntCmd(ctx, "pexpire", key, longest.Milliseconds(), "GT"),
+		}
+		if now := calls[0].entry.now; b.trims.due(client, now) {
+			entered = append(entered, redis.NewIntCmd(ctx, "zremrangebyscore", key, "-inf", "("+strconv.FormatInt(now, 10)))
+		}
+		for _, command := range entered {
+			_ = p.Process(ctx, command) // only queues it
+		}
 		for _, c := range calls {
 			c.entered = entered
 		}
 	}
+}
+
+// maxTrims bounds what is remembered of clients whose index was trimmed.
+const maxTrims = 100_000
+
+// trims remembers when each client's index was last trimmed of expired tokens: once a second is
+// enough, however many are issued.
+type trims struct {
+	mu   sync.Mutex
+	last map[string]int64 // seconds, by client
+}
+
+func (t *trims) due(client string, now int64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last[client] == now {
+		return false
+	}
+	if t.last == nil || len(t.last) >= maxTrims {
+		t.last = map[string]int64{}
+	}
+	t.last[client] = now
+	return true
 }
 
 func indexKey(clientID string) string { return "oauth:client:" + clientID + ":tokens" }

@@ -16,9 +16,9 @@ type record struct {
 	Scope    string `json:"scope,omitempty"`
 	IssuedAt int64  `json:"iat"` // seconds
 	Expires  int64  `json:"exp"` // seconds
-	// IssuedMicros is iat with the resolution of an SQL timestamp, microseconds: a token issued
+	// Micros are the microseconds of the second iat. SQL timestamps have them, and a token issued
 	// right after tokens_revoked_before must not be caught by it.
-	IssuedMicros int64 `json:"iat_us"`
+	Micros int64 `json:"us"`
 }
 
 // encode returns the value of a token's key.
@@ -33,9 +33,11 @@ func encode(token models.AccessToken) []byte {
 	}
 	value = strconv.AppendInt(append(value, `,"iat":`...), token.IssuedAt.Unix(), 10)
 	value = strconv.AppendInt(append(value, `,"exp":`...), token.ExpiresAt.Unix(), 10)
-	value = strconv.AppendInt(append(value, `,"iat_us":`...), token.IssuedAt.UnixMicro(), 10)
+	value = strconv.AppendInt(append(value, `,"us":`...), micros(token.IssuedAt), 10)
 	return append(value, '}')
 }
+
+func micros(t time.Time) int64 { return int64(t.Nanosecond() / 1000) }
 
 // plain reports whether text stands in JSON as it is.
 func plain(text string) bool {
@@ -50,11 +52,11 @@ func plain(text string) bool {
 // marshal returns what encode does, for any client.
 func marshal(token models.AccessToken) []byte {
 	value, err := json.Marshal(record{
-		ClientID:     token.ClientID,
-		Scope:        token.Scope,
-		IssuedAt:     token.IssuedAt.Unix(),
-		Expires:      token.ExpiresAt.Unix(),
-		IssuedMicros: token.IssuedAt.UnixMicro(),
+		ClientID: token.ClientID,
+		Scope:    token.Scope,
+		IssuedAt: token.IssuedAt.Unix(),
+		Expires:  token.ExpiresAt.Unix(),
+		Micros:   micros(token.IssuedAt),
 	})
 	if err != nil {
 		panic(err) // strings and numbers never fail
@@ -71,7 +73,7 @@ func decode(id, value string) (models.AccessToken, error) {
 			return models.AccessToken{}, fmt.Errorf("the value of %s is not a token's: %w", tokenKey(id), err)
 		}
 	}
-	issuedAt := time.UnixMicro(kept.IssuedMicros)
+	issuedAt := time.Unix(kept.IssuedAt, 1000*kept.Micros)
 	return models.AccessToken{
 		ID:        id,
 		ClientID:  kept.ClientID,
@@ -100,7 +102,7 @@ func parseRecord(value string) (r record, asWritten bool) {
 	for _, number := range [...]struct {
 		name  string
 		value *int64
-	}{{`,"iat":`, &r.IssuedAt}, {`,"exp":`, &r.Expires}, {`,"iat_us":`, &r.IssuedMicros}} {
+	}{{`,"iat":`, &r.IssuedAt}, {`,"exp":`, &r.Expires}, {`,"us":`, &r.Micros}} {
 		if rest, ok = strings.CutPrefix(rest, number.name); !ok {
 			return record{}, false
 		}

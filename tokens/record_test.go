@@ -40,9 +40,9 @@ func FuzzRecord(f *testing.F) {
 // The quick reader agrees with encoding/json on whatever it takes.
 func FuzzParseRecord(f *testing.F) {
 	f.Add(string(encode(models.AccessToken{ClientID: "a", Scope: "b c", IssuedAt: time.Now(), ExpiresAt: time.Now()})))
-	f.Add(`{"client_id":"a","iat":1,"exp":2,"iat_us":3}`)
-	f.Add(`{"client_id":"a","iat":01,"exp":2,"iat_us":3}`)
-	f.Add(`{"client_id":"a","iat":1,"exp":2,"iat_us":3} `)
+	f.Add(`{"client_id":"a","iat":1,"exp":2,"us":3}`)
+	f.Add(`{"client_id":"a","iat":01,"exp":2,"us":3}`)
+	f.Add(`{"client_id":"a","iat":1,"exp":2,"us":3} `)
 	f.Add(`{"client_id":"a,"iat":1,"exp":2}`)
 	f.Fuzz(func(t *testing.T, value string) {
 		quick, taken := parseRecord(value)

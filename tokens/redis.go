@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -20,6 +21,9 @@ var defaults = map[string]string{
 	"max_retries": "1",
 }
 
+// clusterReload is how often a Cluster is asked which node has which slots.
+const clusterReload = time.Second
+
 var errNotURL = errors.New("is not a URL: write redis://user:password@host:6379/0")
 
 // Connect returns a client for the Redis that rawURL names; it does not yet reach for it.
@@ -28,8 +32,10 @@ var errNotURL = errors.New("is not a URL: write redis://user:password@host:6379/
 //	redis://host:port?addr=host:port&addr=…                      Cluster: some of its nodes
 //	redis://host:port?master_name=NAME&addr=host:port&addr=…     Sentinel: the sentinels
 //
-// With rediss:// the connections use TLS. Any further parameter is one of go-redis. The error for
-// a URL that is none of these never repeats it: it may hold a password.
+// With rediss:// the connections use TLS: sslrootcert names a file with the authorities that are
+// trusted in place of the system's, sslcert and sslkey a certificate to present. Any further
+// parameter is one of go-redis. The error for a URL that is none of these never repeats it: it may
+// hold a password.
 func Connect(rawURL string) (redis.UniversalClient, error) {
 	parsed, err := url.Parse(rawURL)
 	if err != nil {
@@ -47,23 +53,28 @@ func Connect(rawURL string) (redis.UniversalClient, error) {
 			query.Set(name, value)
 		}
 	}
+	files, err := takeTLS(parsed.Scheme, query)
+	if err != nil {
+		return nil, err
+	}
 	parsed.RawQuery = query.Encode()
 	switch {
 	case query.Has("master_name"):
-		return connectSentinel(parsed.String())
+		return connectSentinel(parsed.String(), files)
 	case query.Has("addr"):
-		return connectCluster(parsed.String())
+		return connectCluster(parsed.String(), files)
 	}
-	return connectSingle(parsed.String())
+	return connectSingle(parsed.String(), files)
 }
 
 // What follows cannot be said in a URL: that a context's deadline ends a command, and that a new
 // connection sends no greetings which plain Redis refuses.
-func connectSingle(url string) (redis.UniversalClient, error) {
+func connectSingle(url string, files tlsFiles) (redis.UniversalClient, error) {
 	options, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, withoutURL(err)
 	}
+	files.secure(options.TLSConfig)
 	options.DialerRetries = 1
 	options.ContextTimeoutEnabled = true
 	options.DisableIdentity = true
@@ -71,22 +82,27 @@ func connectSingle(url string) (redis.UniversalClient, error) {
 	return redis.NewClient(options), nil
 }
 
-func connectSentinel(url string) (redis.UniversalClient, error) {
+func connectSentinel(url string, files tlsFiles) (redis.UniversalClient, error) {
 	options, err := redis.ParseFailoverURL(url)
 	if err != nil {
 		return nil, withoutURL(err)
 	}
+	files.secureMany(options.TLSConfig)
 	options.DialerRetries = 1
 	options.ContextTimeoutEnabled = true
 	options.DisableIdentity = true
 	return redis.NewFailoverClient(options), nil
 }
 
-func connectCluster(url string) (redis.UniversalClient, error) {
+func connectCluster(url string, files tlsFiles) (redis.UniversalClient, error) {
 	options, err := redis.ParseClusterURL(url)
 	if err != nil {
 		return nil, withoutURL(err)
 	}
+	files.secureMany(options.TLSConfig)
+	// A pipeline to a dead primary does not make go-redis look for the new one: its own interval, a
+	// minute, would be the length of the outage.
+	options.ClusterStateReloadInterval = clusterReload
 	options.DialerRetries = 1
 	options.ContextTimeoutEnabled = true
 	options.DisableIdentity = true

@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,13 +19,20 @@ type Store struct {
 	Redis  redis.UniversalClient
 	Prefix string           // of new tokens
 	Now    func() time.Time // instants in tokens are by this clock, lifetimes by that of Redis
+	// Timeout bounds a round trip; 0 is a second. A request may wait for the one that is under way
+	// and then for its own, so it learns within twice this time that Redis does not answer.
+	Timeout time.Duration
+	// Apart gives every request a round trip of its own. By default concurrent requests share one.
+	Apart bool
+	// Replicas must have a revocation, and maybe a new token, before it is acknowledged.
+	Replicas Replicas
 
-	once  sync.Once
-	batch *batcher
+	once, onceConfirmed sync.Once
+	batch, confirming   *batcher
 }
 
 func (s *Store) batcher() *batcher {
-	s.once.Do(func() { s.batch = &batcher{client: s.Redis} })
+	s.once.Do(func() { s.batch = &batcher{client: s.Redis, timeout: cmp.Or(s.Timeout, time.Second), apart: s.Apart} })
 	return s.batch
 }
 
@@ -42,7 +50,7 @@ func (s *Store) Issue(ctx context.Context, grant models.Grant) (string, models.A
 	}
 	// The index goes first: a crash between the two leaves an id that leads nowhere and goes
 	// with the next trimming, never a token that is missing from its client's list.
-	err := s.batcher().do(ctx, &call{
+	err := s.issuing().do(ctx, &call{
 		entry: indexEntry{
 			clientID: issued.ClientID, id: issued.ID, ttl: grant.TTL,
 			now: now.Unix(), expires: issued.ExpiresAt.Unix(),
@@ -67,22 +75,22 @@ func (s *Store) Find(ctx context.Context, token string) (models.AccessToken, err
 
 // FindByID is Find for a token of which only the id, its jti, is at hand.
 func (s *Store) FindByID(ctx context.Context, id string) (models.AccessToken, error) {
-	get := redis.NewStringCmd(ctx, "get", tokenKey(id))
-	err := s.batcher().do(ctx, &call{commands: []redis.Cmder{get}})
-	if errors.Is(err, redis.Nil) {
+	get := call{key: tokenKey(id)}
+	err := s.batcher().do(ctx, &get)
+	if errors.Is(err, redis.Nil) || redis.HasErrorPrefix(err, "WRONGTYPE") {
 		return models.AccessToken{}, models.ErrTokenNotFound
 	}
 	if err != nil {
 		return models.AccessToken{}, unavailable("find token", err)
 	}
-	return decode(id, get.Val())
+	return decode(id, get.value)
 }
 
 // Revoke ends a token. When it returns without an error, Redis has acknowledged that the token is
 // gone; one that was gone already is no error.
 func (s *Store) Revoke(ctx context.Context, token models.AccessToken) error {
 	// The token goes first: what a crash between the two leaves in the index leads nowhere.
-	err := s.batcher().do(ctx, &call{commands: []redis.Cmder{
+	err := s.confirmed().do(ctx, &call{commands: []redis.Cmder{
 		redis.NewIntCmd(ctx, "del", tokenKey(token.ID)),
 		redis.NewIntCmd(ctx, "zrem", indexKey(token.ClientID), token.ID),
 	}})

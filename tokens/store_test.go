@@ -11,13 +11,17 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"chit/app/apptest"
 	"chit/models"
 	"chit/tokens"
 )
 
-func TestMain(m *testing.M) { apptest.Run(m) }
+func TestMain(m *testing.M) {
+	logging.Disable() // go-redis tells standard error of every refused connection
+	apptest.Run(m)
+}
 
 // stores are the kinds of Redis that the conformance suite runs over. pass lets time go by for
 // their clocks.
