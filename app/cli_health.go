@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 type healthCommand struct {
 	Listen  string   `env:"CHIT_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Public listener of the server to ask (default ${default})."`
+	TLSCert string   `name:"tls-cert" env:"CHIT_TLS_CERT" placeholder:"PATH" help:"Set as for the server: then it is asked by TLS. Its certificate is not checked."`
 	Timeout duration `env:"CHIT_HEALTH_TIMEOUT" default:"2s" placeholder:"DURATION" help:"For so long to wait for its answer (default ${default})."`
 }
 
@@ -52,8 +54,16 @@ func (cmd *healthCommand) Run(c *console) error {
 
 // ask dials the very address that the server listens on, whatever its form: where that is every
 // address, Go dials this machine.
+//
+// The certificate is not checked: nothing secret is sent, the answer decides no more than it does
+// without TLS, and a server must not be taken for dead, and restarted, because its certificate has
+// just been replaced or has expired.
 func (cmd *healthCommand) ask(ctx context.Context) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/readyz", nil)
+	scheme := "http"
+	if cmd.TLSCert != "" {
+		scheme = "https"
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://localhost/readyz", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +71,7 @@ func (cmd *healthCommand) ask(ctx context.Context) (*http.Response, error) {
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, cmd.Listen)
 		},
+		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true},
 		DisableKeepAlives: true,
 	}}
 	return client.Do(request)

@@ -92,15 +92,15 @@ tokens in this process. Metrics are at {{.OpsURL}}/metrics. Ctrl-C stops it.
 
 Get a token:
 
-  TOKEN=$(curl -s -u {{.Client}}:{{.ClientSecret}} -d grant_type=client_credentials {{.URL}}/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/'); echo "$TOKEN"
+  TOKEN=$({{.Curl}} -u {{.Client}}:{{.ClientSecret}} -d grant_type=client_credentials {{.URL}}/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/'); echo "$TOKEN"
 
 Ask about it, as a resource server does:
 
-  curl -s -u {{.Server}}:{{.ServerSecret}} -d "token=$TOKEN" {{.URL}}/introspect
+  {{.Curl}} -u {{.Server}}:{{.ServerSecret}} -d "token=$TOKEN" {{.URL}}/introspect
 
 Revoke it, as the client that owns it:
 
-  curl -s -u {{.Client}}:{{.ClientSecret}} -d "token=$TOKEN" {{.URL}}/revoke
+  {{.Curl}} -u {{.Client}}:{{.ClientSecret}} -d "token=$TOKEN" {{.URL}}/revoke
 
 or as an operator, in Redis:
 
@@ -111,7 +111,12 @@ or as an operator, in Redis:
 // welcome prints what a newcomer pastes next.
 func welcome(out io.Writer, server *Server, database string) error {
 	client, resourceServer := demoClients[0], demoClients[1]
+	curl := "curl -s"
+	if strings.HasPrefix(server.URL, "https:") {
+		curl = "curl -sk" // a certificate for 127.0.0.1 is rare, and the secrets here are known to all
+	}
 	err := welcomeText.Execute(out, map[string]string{
+		"Curl":         curl,
 		"URL":          server.URL,
 		"OpsURL":       server.OpsURL,
 		"RedisPort":    server.RedisPort,

@@ -28,18 +28,28 @@ type Stores struct {
 type Config struct {
 	Stores `embed:""`
 
-	Listen          string   `env:"CHIT_LISTEN" placeholder:"ADDRESS" help:"Public listener (default 127.0.0.1:8080 embedded, else :8080)."`
-	OpsListen       string   `env:"CHIT_OPS_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Listener for metrics and profiling, never public (default ${default})."`
-	Issuer          string   `env:"CHIT_ISSUER" default:"http://localhost:8080" placeholder:"URL" help:"The iss of introspection and the base of the metadata's URLs (default ${default})."`
-	TokenTTL        duration `name:"token-ttl" env:"CHIT_TOKEN_TTL" default:"3600s" placeholder:"DURATION" help:"Lifetime of an access token whose client has none of its own (default ${default})."`
-	TokenPrefix     string   `env:"CHIT_TOKEN_PREFIX" default:"chit" placeholder:"TEXT" help:"What tokens begin with, before the underscore (default ${default})."`
-	RequestTimeout  duration `env:"CHIT_REQUEST_TIMEOUT" default:"2s" placeholder:"DURATION" help:"Within it a request that has arrived is answered, if need be with 503 (default ${default})."`
-	ShutdownDelay   duration `env:"CHIT_SHUTDOWN_DELAY" default:"2s" placeholder:"DURATION" help:"After SIGTERM the server goes on serving for so long, not ready, before it stops listening (default ${default})."`
-	ShutdownTimeout duration `env:"CHIT_SHUTDOWN_TIMEOUT" default:"10s" placeholder:"DURATION" help:"For so long it then waits for requests in flight (default ${default})."`
-	ClientMaxStale  duration `env:"CHIT_CLIENT_MAX_STALE" default:"10m" placeholder:"DURATION" help:"While the database is out of reach, clients in memory go on working for so long (default ${default})."`
-	Migrate         string   `env:"CHIT_MIGRATE" default:"on" placeholder:"on|off" help:"Whether to bring the database schema up to date at start (default ${default})."`
-	LogFormat       string   `env:"CHIT_LOG_FORMAT" placeholder:"json|text" help:"Form of the log on standard error (default text embedded, else json)."`
-	LogLevel        string   `env:"CHIT_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
+	Listen            string   `env:"CHIT_LISTEN" placeholder:"ADDRESS" help:"Public listener (default 127.0.0.1:8080 embedded, else :8080)."`
+	OpsListen         string   `env:"CHIT_OPS_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Listener for metrics and profiling, never public (default ${default})."`
+	TLSCert           string   `name:"tls-cert" env:"CHIT_TLS_CERT" placeholder:"PATH" help:"Certificate of the public listener, with its chain, in PEM; read again when it changes. Unset: no TLS."`
+	TLSKey            string   `name:"tls-key" env:"CHIT_TLS_KEY" placeholder:"PATH" help:"Private key of that certificate, in PEM."`
+	OpsTLSCert        string   `name:"ops-tls-cert" env:"CHIT_OPS_TLS_CERT" placeholder:"PATH" help:"Certificate of the ops listener. Unset: no TLS."`
+	OpsTLSKey         string   `name:"ops-tls-key" env:"CHIT_OPS_TLS_KEY" placeholder:"PATH" help:"Private key of that certificate."`
+	Issuer            string   `env:"CHIT_ISSUER" default:"http://localhost:8080" placeholder:"URL" help:"The iss of introspection and the base of the metadata's URLs (default ${default})."`
+	TokenTTL          duration `name:"token-ttl" env:"CHIT_TOKEN_TTL" default:"3600s" placeholder:"DURATION" help:"Lifetime of an access token whose client has none of its own (default ${default})."`
+	TokenPrefix       string   `env:"CHIT_TOKEN_PREFIX" default:"chit" placeholder:"TEXT" help:"What tokens begin with, before the underscore (default ${default})."`
+	RequestTimeout    duration `env:"CHIT_REQUEST_TIMEOUT" default:"2s" placeholder:"DURATION" help:"Within it a request that has arrived is answered, if need be with 503 (default ${default})."`
+	MaxConcurrent     int      `env:"CHIT_MAX_CONCURRENT" default:"1000" placeholder:"N" help:"Requests worked on at once; more are answered with 503 (default ${default})."`
+	RedisBatching     string   `env:"CHIT_REDIS_BATCHING" default:"on" placeholder:"on|off" help:"Whether concurrent requests share round trips to Redis (default ${default})."`
+	RedisWaitReplicas int      `env:"CHIT_REDIS_WAIT_REPLICAS" default:"0" placeholder:"N" help:"Replicas of Redis that must have a revocation before it is acknowledged (default ${default})."`
+	RedisWaitOnIssue  string   `env:"CHIT_REDIS_WAIT_ON_ISSUE" default:"off" placeholder:"on|off" help:"Whether they must have a new token too (default ${default})."`
+	ShutdownDelay     duration `env:"CHIT_SHUTDOWN_DELAY" default:"2s" placeholder:"DURATION" help:"After SIGTERM the server goes on serving for so long, not ready, before it stops listening (default ${default})."`
+	ShutdownTimeout   duration `env:"CHIT_SHUTDOWN_TIMEOUT" default:"10s" placeholder:"DURATION" help:"For so long it then waits for requests in flight (default ${default})."`
+	ClientMaxStale    duration `env:"CHIT_CLIENT_MAX_STALE" default:"10m" placeholder:"DURATION" help:"While the database is out of reach, clients in memory go on working for so long (default ${default})."`
+	Migrate           string   `env:"CHIT_MIGRATE" default:"on" placeholder:"on|off" help:"Whether to bring the database schema up to date at start (default ${default})."`
+	LogFormat         string   `env:"CHIT_LOG_FORMAT" placeholder:"json|text" help:"Form of the log on standard error (default text embedded, else json)."`
+	LogLevel          string   `env:"CHIT_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
+
+	Throttling `embed:""`
 }
 
 // Embedded reports whether clients and tokens are kept in this process.
@@ -136,6 +146,11 @@ func (c *Config) complete() error {
 		{c.Embedded() && isAddress(c.OpsListen) && !isLoopback(c.OpsListen), "CHIT_OPS_LISTEN", fmt.Sprintf("%q can be reached from other machines, which the embedded mode never is: listen on 127.0.0.1", c.OpsListen)},
 		{!isIssuer(c.Issuer), "CHIT_ISSUER", fmt.Sprintf("%q is not an http(s) URL without query and fragment: write https://auth.example.com", c.Issuer)},
 		{!tokens.ValidPrefix(c.TokenPrefix), "CHIT_TOKEN_PREFIX", fmt.Sprintf("%q is not 1 to 31 letters, digits and hyphens", c.TokenPrefix)},
+		{c.RedisWaitReplicas < 0, "CHIT_REDIS_WAIT_REPLICAS", fmt.Sprintf("%d is not a number of replicas: write 0 or more", c.RedisWaitReplicas)},
+		{c.RedisWaitReplicas > 0 && !c.canWait(), "CHIT_REDIS_WAIT_REPLICAS", "needs one Redis server or Sentinel: in a Cluster WAIT cannot be sent after the key that was written, and the embedded Redis has no replicas"},
+		{!slices.Contains([]string{"on", "off"}, c.RedisWaitOnIssue), "CHIT_REDIS_WAIT_ON_ISSUE", fmt.Sprintf("%q is neither on nor off", c.RedisWaitOnIssue)},
+		{c.MaxConcurrent < 1, "CHIT_MAX_CONCURRENT", fmt.Sprintf("%d lets nobody in: write 1 or more", c.MaxConcurrent)},
+		{!slices.Contains([]string{"on", "off"}, c.RedisBatching), "CHIT_REDIS_BATCHING", fmt.Sprintf("%q is neither on nor off", c.RedisBatching)},
 		{!slices.Contains([]string{"on", "off"}, c.Migrate), "CHIT_MIGRATE", fmt.Sprintf("%q is neither on nor off", c.Migrate)},
 		{!slices.Contains([]string{"json", "text"}, c.LogFormat), "CHIT_LOG_FORMAT", fmt.Sprintf("%q is neither json nor text", c.LogFormat)},
 		{!slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel), "CHIT_LOG_LEVEL", fmt.Sprintf("%q is none of debug, info, warn, error", c.LogLevel)},
@@ -150,6 +165,9 @@ func (c *Config) complete() error {
 		c.ClientMaxStale.check("CHIT_CLIENT_MAX_STALE", 0),
 		c.ShutdownDelay.check("CHIT_SHUTDOWN_DELAY", 0),
 		c.ShutdownTimeout.check("CHIT_SHUTDOWN_TIMEOUT", 0),
+		c.publicPair().check(),
+		c.opsPair().check(),
+		c.Throttling.check(),
 	)...)
 }
 

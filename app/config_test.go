@@ -74,6 +74,12 @@ func TestBadSettingsAreAllReported(t *testing.T) {
 		{"lifetime without a unit", []string{"CHIT_TOKEN_TTL", "3600"}, []string{`CHIT_TOKEN_TTL: "3600" is not a duration: write 90s, 15m or 1h`}},
 		{"lifetime zero", []string{"CHIT_TOKEN_TTL", "0s"}, []string{"CHIT_TOKEN_TTL: 0s is too short: the least is 1s"}},
 		{"lifetime in fractions", []string{"CHIT_TOKEN_TTL", "1.5s"}, []string{"CHIT_TOKEN_TTL: 1.5s is not in whole seconds"}},
+		{"throttling", []string{"CHIT_THROTTLE_CLIENT", "-1", "CHIT_THROTTLE_ADDRESS", "many", "CHIT_TRUSTED_PROXIES", "10.0.0.1,proxy"}, []string{
+			`CHIT_THROTTLE_CLIENT: "-1" is not a number: write 100, or 0 for no limit`,
+			`CHIT_THROTTLE_ADDRESS: "many" is not a number: write 100, or 0 for no limit`,
+			`CHIT_TRUSTED_PROXIES: "proxy" is not an address or a range: write 10.1.2.3 or 10.1.0.0/16`,
+		}},
+		{"everyone a proxy", []string{"CHIT_TRUSTED_PROXIES", "10.0.0.1, ::/0"}, []string{`CHIT_TRUSTED_PROXIES: "::/0" is everyone, who could then claim any address: name the proxies`}},
 		{"everything at once", []string{
 			"CHIT_DATABASE_URL", "x", "CHIT_REDIS_URL", "y", "CHIT_LISTEN", "x", "CHIT_MIGRATE", "maybe", "CHIT_LOG_FORMAT", "xml", "CHIT_LOG_LEVEL", "LOUD",
 			"CHIT_TOKEN_TTL", "soon", "CHIT_REQUEST_TIMEOUT", "0s", "CHIT_SHUTDOWN_DELAY", "-1s", "CHIT_SHUTDOWN_TIMEOUT", "never",

@@ -21,6 +21,11 @@ func TestOperationsRunAsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := apptest.Real(t)
+	// Roles are the server's, which other tests use too.
+	t.Cleanup(func() {
+		const roles = "chit_server, chit_operator, chit_revoker"
+		apptest.Psql(t, s.DatabaseURL, "DROP OWNED BY "+roles+"; DROP ROLE "+roles)
+	})
 	blocks := regexp.MustCompile("(?ms)^```(sh|sql)\n(.*?)^```$").FindAllStringSubmatch(string(document), -1)
 	if len(blocks) < 20 {
 		t.Fatalf("only %d blocks found", len(blocks))

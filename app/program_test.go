@@ -91,8 +91,8 @@ type program struct {
 var anyPort = []string{"CHIT_LISTEN=127.0.0.1:0", "CHIT_OPS_LISTEN=127.0.0.1:0"}
 
 var (
-	loggedURL    = regexp.MustCompile(`\burl"?[=:]"?(http://[^" ]+)`)
-	loggedOpsURL = regexp.MustCompile(`\bops_url"?[=:]"?(http://[^" ]+)`)
+	loggedURL    = regexp.MustCompile(`\burl"?[=:]"?(https?://[^" ]+)`)
+	loggedOpsURL = regexp.MustCompile(`\bops_url"?[=:]"?(https?://[^" ]+)`)
 )
 
 // start starts a server on free ports and returns when it listens.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,13 +41,14 @@ type Server struct {
 	OpsURL    string // of the ops listener
 	RedisPort string // of the embedded Redis; empty with a real one
 
-	config  Config
-	api     *handlers.API
-	clients *repository.Clients
-	redis   redis.UniversalClient
-	servers []*http.Server
-	failed  chan error
-	closers []func() error
+	config    Config
+	api       *handlers.API
+	clients   *repository.Clients
+	redis     redis.UniversalClient
+	servers   []*http.Server
+	listeners []net.Listener
+	failed    chan error
+	closers   []func() error
 }
 
 // Start starts a server with a complete Config. The error says in one line what is in the way.
@@ -81,11 +81,11 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 		ReadTimeout:                  readTimeout,
 		WriteTimeout:                 readTimeout + config.RequestTimeout.Duration + answerTimeout,
 	}
-	if s.URL, err = s.listen(config.Listen, "CHIT_LISTEN", public, log); err != nil {
+	if s.URL, err = s.listen(endpoint{config.Listen, "CHIT_LISTEN", config.publicPair()}, public, log); err != nil {
 		return nil, err
 	}
 	ops := &http.Server{Handler: opsHandler(registry)} // a profile takes as long as it is asked to
-	if s.OpsURL, err = s.listen(config.OpsListen, "CHIT_OPS_LISTEN", ops, log); err != nil {
+	if s.OpsURL, err = s.listen(endpoint{config.OpsListen, "CHIT_OPS_LISTEN", config.opsPair()}, ops, log); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -143,22 +143,25 @@ func pingAtStart(ctx context.Context, ping func(context.Context) error) error {
 }
 
 func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*handlers.API, error) {
-	store := &tokens.Store{Redis: s.redis, Prefix: s.config.TokenPrefix, Now: time.Now}
+	store := &tokens.Store{Redis: s.redis, Prefix: s.config.TokenPrefix, Now: time.Now, Timeout: s.config.RequestTimeout.Duration / 2, Apart: s.config.RedisBatching == "off", Replicas: s.config.replicas()}
 	clients, err := s.cachedClients(registry, log)
 	if err != nil {
 		return nil, err
 	}
 	return &handlers.API{
-		Clients:        clients,
-		OnRetired:      s.clients.NoteUse,
-		Tokens:         store,
-		Checks:         []handlers.Check{{Name: "database", Ping: s.clients.Ping}, {Name: "redis", Ping: store.Ping}},
-		Issuer:         s.config.Issuer,
-		TokenTTL:       s.config.TokenTTL.Duration,
-		RequestTimeout: s.config.RequestTimeout.Duration,
-		Now:            time.Now,
-		Log:            log,
-		Metrics:        handlers.NewMetrics(registry),
+		Clients:      clients,
+		OnRetired:    s.clients.NoteUse,
+		Tokens:       store,
+		Checks:       []handlers.Check{{Name: "database", Ping: s.clients.Ping}, {Name: "redis", Ping: store.Ping}},
+		Issuer:       s.config.Issuer,
+		TokenTTL:     s.config.TokenTTL.Duration,
+		CheckTimeout: s.config.RequestTimeout.Duration,
+		Now:          time.Now,
+		Log:          log,
+		Metrics:      handlers.NewMetrics(registry),
+		Failures:     s.failures(),
+		Proxies:      s.config.TrustedProxies.prefixes,
+		Gate:         handlers.NewGate(s.config.MaxConcurrent, registry),
 	}, nil
 }
 
@@ -171,6 +174,7 @@ func (s *Server) cachedClients(registry prometheus.Registerer, log *slog.Logger)
 	cache, err := repository.NewCache(s.clients, repository.CacheOptions{
 		Size:     clientCacheSize,
 		MaxStale: s.config.ClientMaxStale.Duration,
+		Timeout:  s.config.RequestTimeout.Duration / 2,
 	})
 	if err != nil {
 		return nil, err
@@ -190,29 +194,6 @@ func (s *Server) cachedClients(registry prometheus.Registerer, log *slog.Logger)
 	return cache, nil
 }
 
-// listen lets server serve at address and returns its URL. setting is the variable to name when the
-// port is taken.
-func (s *Server) listen(address, setting string, server *http.Server, log *slog.Logger) (string, error) {
-	listener, err := net.Listen("tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return "", fmt.Errorf("%s is in use by another program: stop it, or set %s to another address", address, setting)
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", setting, err)
-	}
-	server.ReadHeaderTimeout = readHeaderTimeout
-	server.IdleTimeout = idleTimeout
-	server.MaxHeaderBytes = maxHeaderBytes
-	server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
-	s.servers = append(s.servers, server)
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- err
-		}
-	}()
-	return "http://" + listener.Addr().String(), nil
-}
-
 // Failed delivers the error of a listener that stopped by itself.
 func (s *Server) Failed() <-chan error { return s.failed }
 
@@ -224,6 +205,7 @@ func (s *Server) Stop(ctx context.Context, delay time.Duration) error {
 	case <-time.After(delay):
 	case <-ctx.Done():
 	}
+	turnAway(s.listeners[0])
 	var errs []error
 	for _, server := range s.servers {
 		if err := server.Shutdown(ctx); err != nil {

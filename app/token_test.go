@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,16 +15,16 @@ import (
 )
 
 // eachKind runs a test with the commands beside a server, embedded and on PostgreSQL and Redis.
-func eachKind(t *testing.T, test func(t *testing.T, env []string, p *program)) {
+func eachKind(t *testing.T, test func(t *testing.T, env []string, p *program), settings ...string) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
 		env := []string{"CHIT_EMBEDDED_DATABASE=" + t.TempDir() + "/chit.db"}
-		test(t, env, start(t, env))
+		test(t, env, start(t, slices.Concat(settings, env)))
 	})
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
 		env := []string{"CHIT_DATABASE_URL=" + migrated(t), "CHIT_REDIS_URL=" + apptest.StartRedis(t).URL}
-		test(t, env, start(t, env))
+		test(t, env, start(t, slices.Concat(settings, env)))
 	})
 }
 

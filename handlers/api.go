@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,8 @@ type Tokens interface {
 	Issue(ctx context.Context, grant models.Grant) (token string, issued models.AccessToken, err error)
 	Find(ctx context.Context, token string) (models.AccessToken, error)
 	Revoke(ctx context.Context, token models.AccessToken) error
+	// Settle returns when what was written earlier is as safe as what has just been acknowledged.
+	Settle(ctx context.Context) error
 }
 
 // Check is something that the server needs to be ready.
@@ -40,18 +43,21 @@ type Check struct {
 	Ping func(context.Context) error
 }
 
-// API is what the public listener serves. All fields must be set.
+// API is what the public listener serves. All fields but Proxies must be set.
 type API struct {
-	Clients        Clients
-	Tokens         Tokens
-	Checks         []Check
-	OnRetired      func(models.RetiredSecret) // told of each use of a retired secret; must not block
-	Issuer         string                     // the iss of introspection and metadata, a URL
-	TokenTTL       time.Duration              // of tokens whose client has no lifetime of its own
-	RequestTimeout time.Duration              // within it a request that has arrived is answered
-	Now            func() time.Time
-	Log            *slog.Logger
-	Metrics        *Metrics
+	Clients      Clients
+	Tokens       Tokens
+	Failures     Failures
+	Proxies      []netip.Prefix // whose X-Forwarded-For is believed
+	Checks       []Check
+	OnRetired    func(models.RetiredSecret) // told of each use of a retired secret; must not block
+	Issuer       string                     // the iss of introspection and metadata, a URL
+	TokenTTL     time.Duration              // of tokens whose client has no lifetime of its own
+	CheckTimeout time.Duration              // of a check of readiness; the stores know their own bounds
+	Now          func() time.Time
+	Log          *slog.Logger
+	Metrics      *Metrics
+	Gate         *Gate // in front of the POST endpoints
 
 	draining atomic.Bool
 }
@@ -63,7 +69,7 @@ func (a *API) Drain() { a.draining.Store(true) }
 // Handler returns the routes.
 func (a *API) Handler() http.Handler {
 	e := echo.New()
-	e.IPExtractor = echo.ExtractIPDirect() // no header of a stranger says where it came from
+	e.IPExtractor = addresses(a.Proxies)
 	e.Use(a.observed)
 	for _, base := range []string{"", "/oauth2"} {
 		e.POST(base+"/token", a.authenticated(a.token))

@@ -27,12 +27,15 @@ func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		if err := a.Gate.enter(); err != nil {
+			return err
+		}
+		defer a.Gate.leave()
 		readings, err := clientCredentials(x.Request(), form)
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(x.Request().Context(), a.RequestTimeout)
-		defer cancel()
+		ctx := x.Request().Context()
 		client, err := a.authenticate(ctx, x, readings)
 		if err != nil {
 			return err
@@ -42,15 +45,26 @@ func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 }
 
 // authenticate returns the client that one of the readings opens. Each reading that fails costs
-// the same work, whether or not there is such a client.
+// the same work, whether or not there is such a client. A request that fails is counted once, by the
+// id that the RFC reads in it, and one without credentials has guessed nothing.
 func (a *API) authenticate(ctx context.Context, x *exchange, readings []credentials) (*models.Client, error) {
 	refusal := models.ErrAuthenticationFailed
+	if len(readings) == 0 {
+		return nil, refusal
+	}
+	id := readings[0].id
+	if wait := a.Failures.Wait(ctx, x.RealIP(), id); wait > 0 {
+		return nil, throttled(wait, x)
+	}
 	for _, reading := range readings {
 		client, err := a.admit(ctx, x, reading)
 		if err == nil || !errors.Is(err, models.ErrAuthenticationFailed) {
 			return client, err
 		}
 		refusal = err
+	}
+	if wait := a.Failures.Count(ctx, x.RealIP(), id); wait > 0 {
+		return nil, throttled(wait, x)
 	}
 	return nil, refusal
 }
@@ -68,12 +82,14 @@ func (a *API) admit(ctx context.Context, x *exchange, c credentials) (*models.Cl
 		return nil, err
 	}
 	retired, refusal := client.Authenticate(c.secret, started)
-	if refusal != nil && client != nil {
-		client, err = a.Clients.FindSince(ctx, c.id, started)
+	if refusal != nil {
+		if client != nil { // who is unknown has been asked for just now
+			client, err = a.Clients.FindSince(ctx, c.id, started)
+		}
 		if err != nil && !errors.Is(err, models.ErrClientNotFound) {
 			return nil, err
 		}
-		retired, refusal = client.Authenticate(c.secret, started)
+		retired, refusal = client.Authenticate(c.secret, started) // for an unknown client too: the same work
 	}
 	if client != nil {
 		x.clientID = client.ClientID

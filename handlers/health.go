@@ -18,7 +18,7 @@ func (a *API) alive(c echo.Context) error {
 // drains.
 func (a *API) ready(c echo.Context) error {
 	x := c.(*exchange)
-	ctx, cancel := context.WithTimeout(x.Request().Context(), a.RequestTimeout)
+	ctx, cancel := context.WithTimeout(x.Request().Context(), a.CheckTimeout)
 	defer cancel()
 	states := make([]error, len(a.Checks))
 	var wait sync.WaitGroup

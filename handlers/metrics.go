@@ -47,10 +47,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}, []string{"route"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chit_events_total",
-			Help: "Events of the audit trail: token_issued, token_revoked, authentication_refused, retired_secret_used.",
+			Help: "Events of the audit trail: token_issued, token_revoked, authentication_refused, authentication_throttled, retired_secret_used.",
 		}, []string{"event"}),
 	}
-	for _, event := range []string{eventTokenIssued, eventTokenRevoked, eventAuthenticationRefused, eventRetiredSecretUsed} {
+	for _, event := range []string{eventTokenIssued, eventTokenRevoked, eventAuthenticationRefused, eventAuthenticationThrottled, eventRetiredSecretUsed} {
 		m.events.WithLabelValues(event)
 	}
 	registry.MustRegister(m.requests, m.duration, m.events)

@@ -2,12 +2,13 @@ package handlers
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -17,16 +18,18 @@ import (
 
 // The events of the audit trail. Lines of the log that belong to it have one of these as "event".
 const (
-	eventTokenIssued           = "token_issued"
-	eventTokenRevoked          = "token_revoked"
-	eventAuthenticationRefused = "authentication_refused"
-	eventRetiredSecretUsed     = "retired_secret_used"
+	eventTokenIssued             = "token_issued"
+	eventTokenRevoked            = "token_revoked"
+	eventAuthenticationRefused   = "authentication_refused"
+	eventAuthenticationThrottled = "authentication_throttled"
+	eventRetiredSecretUsed       = "retired_secret_used"
 )
 
 // exchange is a request on its way, and what its log line will say of it.
 type exchange struct {
 	echo.Context
 	requestID string
+	address   string // RealIP's
 	clientID  string // of a client that exists
 	jti       string
 	event     string // makes the line one of the audit trail
@@ -56,8 +59,11 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 		err := call(next, x)
 		if err != nil {
 			p := problemOf(err)
-			if p.status == http.StatusUnauthorized {
+			switch p.status {
+			case http.StatusUnauthorized:
 				x.event = eventAuthenticationRefused
+			case http.StatusTooManyRequests:
+				x.event = eventAuthenticationThrottled
 			}
 			x.cause = err
 			if !x.Response().Committed {
@@ -79,9 +85,16 @@ func (a *API) setHeaders(x *exchange) {
 	header["Cache-Control"] = noStore
 	header["Pragma"] = noCache
 	header["X-Request-Id"] = []string{x.requestID}
-	if a.draining.Load() {
+	if a.draining.Load() || doubtfulEnd(x.Request()) {
 		header.Set("Connection", "close")
 	}
+}
+
+// doubtfulEnd reports whether a proxy in front may see another end of the request than this server
+// does: net/http hides a Content-Length beside chunks, and a Transfer-Encoding in HTTP/1.0. What
+// follows on the connection may then be smuggled, and is not read (RFC 9112 §6.1).
+func doubtfulEnd(r *http.Request) bool {
+	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1)
 }
 
 // call runs the endpoint. A panic becomes an error, with its stack for the log. Echo answers
@@ -113,7 +126,7 @@ func (a *API) log(x *exchange, took time.Duration) {
 	attributes := make([]slog.Attr, 0, 12)
 	attributes = append(attributes,
 		slog.String("request_id", x.requestID),
-		slog.String("method", x.Request().Method),
+		slog.String("method", method(x.Request())),
 		slog.String("route", route(x)),
 		slog.Int("status", x.Response().Status),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
@@ -132,7 +145,9 @@ func (a *API) log(x *exchange, took time.Duration) {
 	if x.cause != nil {
 		attributes = append(attributes, slog.String("cause", x.cause.Error()))
 	}
-	a.Log.LogAttrs(context.Background(), level, "request", attributes...)
+	line := slog.NewRecord(time.Now(), level, "request", 0) // not by Log's methods, which ask who called
+	line.AddAttrs(attributes...)
+	_ = a.Log.Handler().Handle(context.Background(), line)
 }
 
 func level(x *exchange) slog.Level {
@@ -158,12 +173,22 @@ func route(c echo.Context) string {
 	return "unmatched"
 }
 
+// method returns the request's method, likewise.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return r.Method
+	}
+	return "other"
+}
+
 // requestID returns the id that a proxy in front has given the request, if it is fit for a log, or
 // a new one.
 func requestID(r *http.Request) string {
 	id := r.Header.Get("X-Request-Id")
 	if id == "" || len(id) > 64 || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
-		return rand.Text()
+		return strconv.FormatUint(rand.Uint64(), 36) // to tell requests apart, not to keep a secret
 	}
 	return id
 }

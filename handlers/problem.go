@@ -16,6 +16,7 @@ type problem struct {
 	status      int
 	code        string
 	description string
+	retryAfter  int // seconds, of a 429
 	cause       error
 }
 
@@ -106,6 +107,8 @@ func (p *problem) write(c echo.Context) error {
 		header.Set("Allow", allowed(c))
 	case http.StatusServiceUnavailable:
 		header.Set("Retry-After", strconv.Itoa(retryAfter))
+	case http.StatusTooManyRequests:
+		header.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	case http.StatusRequestEntityTooLarge:
 		header.Set("Connection", "close") // what is left of the body is not worth reading
 	}

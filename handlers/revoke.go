@@ -14,6 +14,9 @@ func (a *API) revoke(ctx context.Context, x *exchange, client *models.Client, fo
 	}
 	token, err := a.Tokens.Find(ctx, form.get("token"))
 	if errors.Is(err, models.ErrTokenNotFound) {
+		if err := a.Tokens.Settle(ctx); err != nil {
+			return err
+		}
 		return empty(x)
 	}
 	if err != nil {

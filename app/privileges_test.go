@@ -1,0 +1,233 @@
+package app_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+
+	"chit/app/apptest"
+	"chit/tokens"
+)
+
+// privileges are servers on which the roles of docs/operations.md exist, and no client.
+type privileges struct {
+	database *apptest.PostgreSQL
+	redis    *apptest.Redis
+}
+
+// granted runs the blocks of the document's section as they stand.
+func granted(t *testing.T) privileges {
+	t.Helper()
+	bash := tool(t, "bash")
+	g := privileges{apptest.StartPostgreSQL(t), apptest.StartRedis(t)}
+	if up := chit(t, []string{"CHIT_DATABASE_URL=" + g.database.URL}, "migrate", "up"); up.status != 0 {
+		t.Fatal(up.stderr)
+	}
+	for _, block := range leastPrivilege(t) {
+		if block[1] == "sql" {
+			apptest.Psql(t, g.database.URL, block[2])
+			continue
+		}
+		cmd := exec.Command(bash, "-euo", "pipefail", "-c", block[2])
+		cmd.Env = append(os.Environ(), "CHIT_REDIS_URL="+g.redis.URL, "SECRET="+password)
+		if out, err := cmd.CombinedOutput(); err != nil || string(out) != "OK\n" {
+			t.Fatalf("%v: %s\n%s", err, out, block[2])
+		}
+	}
+	for _, role := range []string{"server", "operator", "revoker"} {
+		apptest.Psql(t, g.database.URL, "ALTER ROLE chit_"+role+" PASSWORD '"+password+"'")
+	}
+	return g
+}
+
+// leastPrivilege returns the blocks of the section: their kind and their text.
+func leastPrivilege(t *testing.T) [][]string {
+	t.Helper()
+	document, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(document), "\n## Least privilege\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	blocks := regexp.MustCompile("(?ms)^```(sh|sql)\n(.*?)^```$").FindAllStringSubmatch(section, -1)
+	if len(blocks) != 6 {
+		t.Fatalf("%d blocks found, this test knows 6", len(blocks))
+	}
+	return blocks
+}
+
+// as returns both URLs of a role, as variables.
+func (g privileges) as(t *testing.T, role string) (env []string) {
+	t.Helper()
+	for setting, stores := range map[string]struct{ url, user string }{
+		"CHIT_DATABASE_URL": {g.database.URL, "chit_" + role}, "CHIT_REDIS_URL": {g.redis.URL, "chit-" + role},
+	} {
+		parsed, err := url.Parse(stores.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed.User = url.UserPassword(stores.user, password)
+		env = append(env, setting+"="+parsed.String())
+	}
+	return env
+}
+
+func (g privileges) sql(t *testing.T, role, statement string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, strings.Replace(withPassword(t, g.database.URL), "://chit:", "://chit_"+role+":", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, statement)
+	return err
+}
+
+func (g privileges) client(t *testing.T, role string) *redis.Client {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: g.redis.Addr, Username: "chit-" + role, Password: password, DisableIdentity: true})
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// refusedNothing fails the test if Redis has refused anybody anything.
+func (g privileges) refusedNothing(t *testing.T) {
+	t.Helper()
+	if log := g.redis.CLI("ACL", "LOG"); log != "" {
+		t.Errorf("Redis has refused: %s", log)
+	}
+}
+
+// usedAll fails the test if the server may use a command that nobody has needed.
+func (g privileges) usedAll(t *testing.T) {
+	t.Helper()
+	stats := g.redis.CLI("INFO", "commandstats")
+	for _, block := range leastPrivilege(t) {
+		if !strings.Contains(block[2], "SETUSER chit-server") {
+			continue
+		}
+		for _, command := range regexp.MustCompile(`\+(\w+)`).FindAllStringSubmatch(block[2], -1) {
+			if !strings.Contains(stats, "cmdstat_"+command[1]+":") {
+				t.Errorf("granted without need: %s", command[1])
+			}
+		}
+	}
+}
+
+// The server does all that it does as its roles, and operators as theirs.
+func TestRolesSuffice(t *testing.T) {
+	t.Parallel()
+	g := granted(t)
+	p := start(t, append(g.as(t, "server"), "CHIT_MIGRATE=off"))
+	operator := g.as(t, "operator")
+	secret := create(t, operator, "billing-job").ClientSecret
+	g.introspectTogether(t, p, "billing-job", secret)
+	if got := p.post("/token", "billing-job", "wrong", tokenPlease); got.Status != http.StatusUnauthorized {
+		t.Errorf("a wrong secret: %d %s", got.Status, got.Body)
+	}
+	if g.redis.CLI("KEYS", "oauth:throttle:*") == "" {
+		t.Error("the failure is not counted in Redis")
+	}
+	token := p.token("billing-job", secret)
+	if got := p.post("/revoke", "billing-job", secret, "token="+token); got.Status != http.StatusOK {
+		t.Errorf("revocation: %d %s", got.Status, got.Body)
+	}
+	if got := get(t, p.URL+"/readyz"); got.Status != http.StatusOK {
+		t.Errorf("not ready: %s", got.Body)
+	}
+	eventually(t, 2*time.Second, "it listens", func() bool {
+		return strings.Contains(get(t, p.OpsURL+"/metrics").Body, "chit_client_cache_listening 1")
+	})
+	rotate(t, operator, "--overlap=1h")
+	eventually(t, 5*time.Second, "the use of a retired secret is written down", func() bool {
+		p.token("billing-job", secret) // until the rotation is heard of, it is the current one
+		return apptest.Psql(t, g.database.URL, "SELECT count(last_used_at) FROM oauth_client_retired_secret") == "1"
+	})
+	g.operate(t, operator, p, secret)
+	g.refusedNothing(t)
+	g.usedAll(t)
+	if log := p.stderr.String(); strings.Contains(log, "permission denied") || strings.Contains(log, "NOPERM") {
+		t.Error(log)
+	}
+}
+
+// introspectTogether makes the server ask Redis for many tokens at once, until it does.
+func (g privileges) introspectTogether(t *testing.T, p *program, client, secret string) {
+	t.Helper()
+	token := p.token(client, secret)
+	eventually(t, 20*time.Second, "an MGET", func() bool {
+		p.introspect50(t, client, secret, token)
+		return strings.Contains(g.redis.CLI("INFO", "commandstats"), "cmdstat_mget:")
+	})
+}
+
+func (p *program) introspect50(t *testing.T, client, secret, token string) {
+	t.Helper()
+	var wait sync.WaitGroup
+	for range 50 {
+		wait.Go(func() {
+			request, _ := http.NewRequest(http.MethodPost, p.URL+"/introspect", strings.NewReader("token="+token))
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			request.SetBasicAuth(client, secret)
+			response, err := oneShot.RoundTrip(request)
+			if err != nil {
+				t.Error(err)
+			} else if response.Body.Close(); response.StatusCode != http.StatusOK {
+				t.Errorf("introspection: %s", response.Status)
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// operate runs every command of the command line that changes or reads something.
+func (g privileges) operate(t *testing.T, env []string, p *program, secret string) {
+	t.Helper()
+	token, other := p.token("billing-job", secret), p.token("billing-job", secret)
+	for _, line := range []string{
+		"migrate status", "client list", "client show billing-job", "client update billing-job --ttl=900s",
+		"token list --client=billing-job", "token inspect --id=" + tokens.ID(token), "token revoke --id=" + tokens.ID(other),
+		"token revoke --client=billing-job --yes", "token revoke --all --yes", "client disable billing-job --yes",
+		"client enable billing-job", "client rotate-secret billing-job --overlap=0s --revoke-tokens --yes", "client delete billing-job --yes",
+	} {
+		if got := chit(t, env, strings.Fields(line)...); got.status != 0 {
+			t.Errorf("chit %s: %+v", line, got)
+		}
+	}
+}
+
+// Who may only revoke does it by jti, token in hand, and a whole client by SQL.
+func TestRevokersRevoke(t *testing.T) {
+	t.Parallel()
+	g := granted(t)
+	p := start(t, append(g.as(t, "server"), "CHIT_MIGRATE=off"))
+	secret := create(t, g.as(t, "operator"), "billing-job").ClientSecret
+	env := g.as(t, "revoker")
+	for name, revoke := range map[string]func(token string){
+		"jti":   func(token string) { chit(t, env, "token", "revoke", "--id", tokens.ID(token)) },
+		"token": func(token string) { chitWith(t, token, env, "token", "revoke", "--token=-") },
+		"DEL":   func(token string) { g.client(t, "revoker").Del(t.Context(), "oauth:token:"+tokens.ID(token)) },
+		"SQL": func(string) {
+			_ = g.sql(t, "revoker", "UPDATE oauth_client SET tokens_revoked_before = now() WHERE client_id = 'billing-job'")
+		},
+	} {
+		token := p.token("billing-job", secret)
+		revoke(token)
+		eventually(t, soon, name, func() bool {
+			return p.post("/introspect", "billing-job", secret, "token="+token).Body == `{"active":false}`
+		})
+	}
+	g.refusedNothing(t)
+}

@@ -1,0 +1,136 @@
+package app
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lookInterval is how often, at most, the files of a certificate are looked at.
+const lookInterval = time.Second
+
+// keyPair names the files of a listener's certificate. The zero value is a listener without TLS.
+type keyPair struct {
+	certSetting, cert string // certificates in PEM, the listener's own first
+	keySetting, key   string
+}
+
+func (c *Config) publicPair() keyPair {
+	return keyPair{"CHIT_TLS_CERT", c.TLSCert, "CHIT_TLS_KEY", c.TLSKey}
+}
+
+func (c *Config) opsPair() keyPair {
+	return keyPair{"CHIT_OPS_TLS_CERT", c.OpsTLSCert, "CHIT_OPS_TLS_KEY", c.OpsTLSKey}
+}
+
+func (p keyPair) isSet() bool { return p.cert != "" }
+
+// check returns every fault of the settings and of the files.
+func (p keyPair) check() error {
+	const half = "is not set, but %s is: set both, or neither for a listener without TLS"
+	switch {
+	case p.cert == "" && p.key == "":
+		return nil
+	case p.cert == "":
+		return fault(p.certSetting, half, p.keySetting)
+	case p.key == "":
+		return fault(p.keySetting, half, p.certSetting)
+	}
+	cert, key, err := p.read()
+	if err == nil {
+		_, err = p.parse(cert, key)
+	}
+	return err
+}
+
+func (p keyPair) read() (cert, key []byte, err error) {
+	cert, certErr := os.ReadFile(p.cert)
+	if certErr != nil {
+		certErr = fault(p.certSetting, "cannot be read: %v", certErr)
+	}
+	key, keyErr := os.ReadFile(p.key)
+	if keyErr != nil {
+		keyErr = fault(p.keySetting, "cannot be read: %v", keyErr)
+	}
+	return cert, key, errors.Join(certErr, keyErr)
+}
+
+func (p keyPair) parse(cert, key []byte) (*tls.Certificate, error) {
+	parsed, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fault(p.certSetting, "and %s cannot be used: %v", p.keySetting, err)
+	}
+	return &parsed, nil
+}
+
+// certificate is what a listener presents: that of the files, as they are at a handshake or were a
+// second before. The files are looked at, not watched: a watch ends with the first swap of the
+// symbolic link that Kubernetes puts them behind. What cannot be used changes nothing.
+type certificate struct {
+	files keyPair
+	log   *slog.Logger
+
+	current atomic.Pointer[tls.Certificate]
+	looking sync.Mutex // guards what follows
+	looked  time.Time
+	seen    [sha256.Size]byte // of what the files held then, or of why they could not be read
+}
+
+// openCertificate reads the files, which must hold a certificate now.
+func openCertificate(files keyPair, log *slog.Logger) (*certificate, error) {
+	c := &certificate{files: files, log: log}
+	if err := c.look(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// forHandshake is a tls.Config's GetCertificate. Only one handshake at a time looks at the files: if
+// their disk hangs, it is the only one to hang with it.
+func (c *certificate) forHandshake(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if c.looking.TryLock() {
+		defer c.looking.Unlock()
+		if time.Since(c.looked) >= lookInterval {
+			if err := c.look(); err != nil {
+				c.log.Warn("a changed certificate cannot be used, so the one before stays", "cause", explain(err))
+			}
+		}
+	}
+	return c.current.Load(), nil
+}
+
+// look reads the files and takes what they hold. It returns an error when they have changed and
+// cannot be used.
+func (c *certificate) look() error {
+	cert, key, err := c.files.read()
+	seen := sha256.Sum256(slices.Concat(cert, []byte{0}, key))
+	if err != nil {
+		seen = sha256.Sum256([]byte(err.Error()))
+	}
+	c.looked = time.Now()
+	if seen == c.seen {
+		return nil
+	}
+	c.seen = seen
+	if err != nil {
+		return err
+	}
+	parsed, err := c.files.parse(cert, key)
+	if err != nil {
+		return err
+	}
+	c.current.Store(parsed)
+	c.log.Info("certificate in use", "file", c.files.cert, "names", parsed.Leaf.DNSNames, "expires", parsed.Leaf.NotAfter.UTC())
+	return nil
+}
+
+// serverTLS returns the settings of a listener that presents c.
+func (c *certificate) serverTLS() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.forHandshake}
+}

@@ -1,0 +1,205 @@
+package handlers_test
+
+import "strings"
+
+// Two readers that disagree on where a body ends: RFC 9112 §6, by Content-Length.
+var lengthAttacks = []attack{
+	{"Content-Length and chunks", post("Content-Length: 4\r\n"+chunked, chunk+smuggled), []int{200}, closes},
+	{"chunks and Content-Length", post(chunked+"Content-Length: 4\r\n", chunk+smuggled), []int{200}, closes},
+	{"Content-Length 0 and chunks", post("Content-Length: 0\r\n"+chunked, chunk+smuggled), []int{200}, closes},
+	{"two different lengths", post(length+"Content-Length: 30\r\n", grant+smuggled), []int{400}, closes},
+	{"the same length twice", post(length+length, grant), []int{200}, stays},
+	{"list of lengths", post("Content-Length: 29, 30\r\n", grant+smuggled), []int{400}, closes},
+	{"list of the same length", post("Content-Length: 29, 29\r\n", grant+smuggled), []int{400}, closes},
+	{"plus sign", post("Content-Length: +29\r\n", grant+smuggled), []int{400}, closes},
+	{"minus sign", post("Content-Length: -1\r\n", grant+smuggled), []int{400}, closes},
+	{"space within", post("Content-Length: 2 9\r\n", grant+smuggled), []int{400}, closes},
+	{"space after", post("Content-Length: 29 \r\n", grant), []int{200}, stays},
+	{"space before the colon", post("Content-Length : 29\r\n", grant+smuggled), []int{400}, closes},
+	{"hexadecimal", post("Content-Length: 0x1d\r\n", grant+smuggled), []int{400}, closes},
+	{"decimal point", post("Content-Length: 29.0\r\n", grant+smuggled), []int{400}, closes},
+	{"empty", post("Content-Length:\r\n", grant+smuggled), []int{400}, closes},
+	{"beyond 64 bits", post("Content-Length: 99999999999999999999\r\n", grant+smuggled), []int{400}, closes},
+	{"leading zeros", post("Content-Length: 0000029\r\n", grant), []int{200}, stays},
+	{"in the trailer", post(chunked+"Trailer: Content-Length\r\n", "1d\r\n"+grant+"\r\n0\r\nContent-Length: 3\r\n\r\n"+smuggled), []int{400}, closes},
+	{"a body where none belongs", "GET /healthz HTTP/1.1\r\nHost: chit\r\nContent-Length: 38\r\n\r\n" + smuggled, []int{200}, stays},
+	{"chunks where none belong", "GET /healthz HTTP/1.1\r\nHost: chit\r\n" + chunked + "\r\n26\r\n" + smuggled + "\r\n0\r\n\r\n", []int{200}, closes},
+	{"a body for nothing", "POST /nothing HTTP/1.1\r\nHost: chit\r\nContent-Length: 38\r\n\r\n" + smuggled, []int{404}, stays},
+	{"a body for another method", "PUT /token HTTP/1.1\r\nHost: chit\r\nContent-Length: 38\r\n\r\n" + smuggled, []int{405}, stays},
+	{"a body of another type", "POST /token HTTP/1.1\r\nHost: chit\r\nContent-Length: 38\r\n\r\n" + smuggled, []int{400}, stays},
+}
+
+// The same by odd spellings of Transfer-Encoding.
+var codingAttacks = []attack{
+	{"xchunked", post("Transfer-Encoding: xchunked\r\n", chunk+smuggled), []int{501}, closes},
+	{"chunked, identity", post("Transfer-Encoding: chunked, identity\r\n", chunk+smuggled), []int{501}, closes},
+	{"identity, chunked", post("Transfer-Encoding: identity, chunked\r\n", chunk+smuggled), []int{501}, closes},
+	{"gzip, chunked", post("Transfer-Encoding: gzip, chunked\r\n", chunk+smuggled), []int{501}, closes},
+	{"identity", post("Transfer-Encoding: identity\r\n"+length, grant+smuggled), []int{501}, closes},
+	{"chunked twice", post(chunked+chunked, chunk+smuggled), []int{501}, closes},
+	{"chunked and identity", post(chunked+"Transfer-Encoding: identity\r\n", chunk+smuggled), []int{501}, closes},
+	{"in quotes", post("Transfer-Encoding: \"chunked\"\r\n", chunk+smuggled), []int{501}, closes},
+	{"without a value", post("Transfer-Encoding:\r\n"+length, grant+smuggled), []int{501}, closes},
+	{"with a parameter", post("Transfer-Encoding: chunked;a=b\r\n", chunk+smuggled), []int{501}, closes},
+	{"after a vertical tab", post("Transfer-Encoding: \x0bchunked\r\n", chunk+smuggled), []int{400}, closes},
+	{"colon after a space", post("Transfer-Encoding : chunked\r\n"+length, grant+smuggled), []int{400}, closes},
+	{"in capitals", post("TRANSFER-ENCODING: CHUNKED\r\n", chunk+smuggled), []int{200}, closes},
+	{"after a tab", post("Transfer-Encoding:\tchunked\r\n", chunk+smuggled), []int{200}, closes},
+	{"on a line of its own", post("Transfer-Encoding:\r\n chunked\r\n", chunk+smuggled), []int{200}, closes},
+	{"folded into another header", post("X: a\r\n Transfer-Encoding: chunked\r\n"+length, grant), []int{200}, stays},
+	{"underscore", post("Transfer_Encoding: chunked\r\n"+length, grant), []int{200}, stays},
+	{"in HTTP/1.0", strings.Replace(post(chunked+length+"Connection: keep-alive\r\n", grant+smuggled), "1.1", "1.0", 1), []int{200}, closes},
+}
+
+// Chunks that are none.
+var chunkAttacks = []attack{
+	{"with an extension", post(chunked, "1d;a=b\r\n"+grant+"\r\n0;c\r\n\r\n"), []int{200}, closes},
+	{"extension with a bare line feed", post(chunked, "1d;a\n"+grant+"\r\n0\r\n\r\n"+smuggled), []int{400}, closes},
+	{"extension with a bare carriage return", post(chunked, "1d;a\rb\r\n"+grant+"\r\n0\r\n\r\n"+smuggled), []int{400}, closes},
+	{"extension of 100 KB", post(chunked, "1d;"+strings.Repeat("a", 100_000)+"\r\n"+grant+"\r\n0\r\n\r\n"), []int{400}, closes},
+	{"bare line feeds", post(chunked, "1d\n"+grant+"\n0\n\n"+smuggled), []int{400}, closes},
+	{"negative size", post(chunked, "-1\r\n"+grant+"\r\n0\r\n\r\n"), []int{400}, closes},
+	{"size with 0x", post(chunked, "0x1d\r\n"+grant+"\r\n0\r\n\r\n"), []int{400}, closes},
+	{"size with an underscore", post(chunked, "1_d\r\n"+grant+"\r\n0\r\n\r\n"), []int{400}, closes},
+	{"size beyond 64 bits", post(chunked, "fffffffffffffffff\r\n"+grant+"\r\n0\r\n\r\n"), []int{400}, closes},
+	{"size too small", post(chunked, "1c\r\n"+grant+"\r\n0\r\n\r\n"+smuggled), []int{400}, closes},
+	{"size too large", post(chunked, "20\r\n"+grant+"\r\n0\r\n\r\n"+smuggled), []int{400}, ends},
+	{"no size", post(chunked, "\r\n"+grant+"\r\n0\r\n\r\n"), []int{400}, closes},
+	{"size of 8 EiB", post(chunked, "7fffffffffffffff\r\n"+strings.Repeat("a", 70_000)), []int{413}, ends},
+	{"a byte a chunk", post(chunked, strings.Repeat("1\r\na\r\n", 30_000)+"0\r\n\r\n"), []int{400}, closes},
+	{"no last chunk", post(chunked, "1d\r\n"+grant+"\r\n"), []int{400}, ends},
+	{"trailer", post(chunked+"Trailer: X\r\n", "1d\r\n"+grant+"\r\n0\r\nX: y\r\n\r\n"), []int{200}, closes},
+	{"trailer that nobody announced", post(chunked, "1d\r\n"+grant+"\r\n0\r\nAuthorization: Basic x\r\n\r\n"), []int{200}, closes},
+	{"trailer without a colon", post(chunked, "1d\r\n"+grant+"\r\n0\r\nmade-up s3cret\r\n\r\n"), []int{400}, closes},
+	{"trailer of 100 KB", post(chunked, "1d\r\n"+grant+"\r\n0\r\nX: "+strings.Repeat("y", 100_000)+"\r\n\r\n"), []int{400}, closes},
+}
+
+// Request lines and headers.
+var headAttacks = []attack{
+	{"15 KiB of headers", post("X: "+strings.Repeat("a", 15<<10)+"\r\n"+length, grant), []int{200}, stays},
+	{"24 KiB in one header", post("X: "+strings.Repeat("a", 24<<10)+"\r\n"+length, grant), []int{431}, closes},
+	{"24 KiB in many headers", post(strings.Repeat("X: a\r\n", 4<<10)+length, grant), []int{431}, closes},
+	{"24 KiB of Basic", as(basic("alice:" + strings.Repeat("a", 18<<10))), []int{431}, closes},
+	{"1 MiB in the name of a header", post(strings.Repeat("X", 1<<20)+": a\r\n"+length, grant), []int{431}, closes},
+	{"query of 8 KiB", to("/token?" + strings.Repeat("a", 8<<10)), []int{200}, stays},
+	{"query of 24 KiB", to("/token?" + strings.Repeat("a", 24<<10)), []int{431}, closes},
+	{"query of 4,000 parameters", to("/token?" + strings.Repeat("a&", 4000)), []int{200}, stays},
+	{"bare line feeds for lines", strings.ReplaceAll(post(length, ""), "\r\n", "\n") + grant, []int{200}, stays},
+	{"bare carriage return in a header", post("X: a\rContent-Length: 29\r\n", grant), []int{400}, closes},
+	{"NUL in a header", post("X: a\x00b\r\n"+length, grant), []int{400}, closes},
+	{"NUL in the name of a header", post("X\x00: a\r\n"+length, grant), []int{400}, closes},
+	{"space in the name of a header", post("X Y: a\r\n"+length, grant), []int{400}, closes},
+	{"no name of a header", post(": a\r\n"+length, grant), []int{400}, closes},
+	{"a header without a colon", post("made-up\r\n"+length, grant), []int{400}, closes},
+	{"not UTF-8 in a header", post("X: a\xff\r\n"+length, grant), []int{200}, stays},
+	{"not UTF-8 in the request id", post("X-Request-Id: made-up\xff\r\n"+length, grant), []int{200}, stays},
+	{"line break in the request id", post("X-Request-Id: made-up\r\n smuggled\r\n"+length, grant), []int{200}, stays},
+	{"markup in the request id", post("X-Request-Id: \"},{\"made-up\":\"\r\n"+length, grant), []int{200}, stays},
+	{"two hosts", post("Host: evil\r\n"+length, grant), []int{400}, closes},
+	{"a host with a space", strings.Replace(post(length, grant), "Host: chit", "Host: a b/c", 1), []int{400}, closes},
+	{"no host", strings.Replace(post(length, grant), "Host: chit\r\n", "", 1), []int{400}, closes},
+	{"no host in HTTP/1.0", strings.Replace(strings.Replace(post(length, grant), "Host: chit\r\n", "", 1), "1.1", "1.0", 1), []int{200}, closes},
+	{"HTTP/1.0, to be kept alive", strings.Replace(post("Connection: keep-alive\r\n"+length, grant+smuggled), "1.1", "1.0", 1), []int{200}, closes},
+	{"HTTP/2.0", strings.Replace(post(length, grant), "1.1", "2.0", 1), []int{505}, closes},
+	{"HTTP/0.9", "GET /healthz\r\n\r\n", []int{400}, closes},
+	{"upgrade to HTTP/2", post("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"+length, grant), []int{200}, stays},
+	{"a secret as the method", "s3cret-smuggled /token HTTP/1.1\r\nHost: chit\r\n\r\n", []int{405}, stays},
+	{"a token as the method", "chit_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4C73NDA /x HTTP/1.1\r\nHost: chit\r\n\r\n", []int{404}, stays},
+	{"method in lower case", strings.Replace(post(length, grant), "POST", "post", 1), []int{405}, stays},
+	{"method with a slash", strings.Replace(post(length, grant), "POST", "PO/ST", 1), []int{400}, closes},
+	{"TLS", "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03smuggled\r\n\r\n", []int{400}, closes},
+	{"Redis", "*1\r\n$4\r\nPING\r\n", []int{400}, closes},
+	{"expects to be told to go on", post("Expect: 100-continue\r\n"+length, grant), []int{100, 200}, stays},
+	{"expects something else", post("Expect: made-up\r\n"+length, grant), []int{417}, closes},
+	{"expects to send too much", post("Expect: 100-continue\r\nContent-Length: 65537\r\n", ""), []int{413}, ends},
+}
+
+// Targets, and paths that another reader takes for ours.
+var targetAttacks = []attack{
+	{"absolute", to("http://evil/token"), []int{200}, stays},
+	{"absolute, with a secret", to("http://alice:s3cret@evil/token"), []int{200}, stays},
+	{"absolute, unknown", to("http://evil/made-up"), []int{404}, stays},
+	{"authority", to("evil:80"), []int{404}, stays},
+	{"CONNECT", "CONNECT evil:443 HTTP/1.1\r\nHost: evil:443\r\n\r\n", []int{404}, stays},
+	{"CONNECT to a path", "CONNECT /token HTTP/1.1\r\nHost: chit\r\n\r\n", []int{405}, stays},
+	{"OPTIONS of everything", "OPTIONS * HTTP/1.1\r\nHost: chit\r\n\r\n", []int{404}, stays},
+	{"TRACE", "TRACE /token HTTP/1.1\r\nHost: chit\r\n" + authorization + "\r\n", []int{405}, stays},
+	{"everything", to("*"), []int{404}, stays},
+	{"none", to(""), []int{400}, closes},
+	{"two", to("/token /smuggled"), []int{400}, closes},
+	{"without a slash", to("token"), []int{400}, closes},
+	{"letter encoded", to("/%74oken"), []int{404}, stays},
+	{"slash encoded", to("/oauth2%2ftoken"), []int{404}, stays},
+	{"encoded twice", to("/%2574oken"), []int{404}, stays},
+	{"malformed escape", to("/%zz"), []int{400}, closes},
+	{"NUL encoded", to("/token%00"), []int{404}, stays},
+	{"NUL", to("/token\x00"), []int{400}, closes},
+	{"not UTF-8", to("/token\xff"), []int{404}, stays},
+	{"two slashes", to("//token"), []int{404}, stays},
+	{"dot", to("/./token"), []int{404}, stays},
+	{"two dots", to("/x/../token"), []int{404}, stays},
+	{"backslash", to(`/x\..\token`), []int{404}, stays},
+	{"path parameter", to("/token;a=b"), []int{404}, stays},
+	{"fragment", to("/token#made-up"), []int{404}, stays},
+	{"metrics", "GET /oauth2/../metrics HTTP/1.1\r\nHost: chit\r\n\r\n", []int{404}, stays},
+	{"secret in the query", to("/token?client_secret=s3cret"), []int{400}, stays},
+	{"secret in the query, encoded", to("/token?client%5fsecret=s3cret"), []int{400}, stays},
+	{"secret in the query, by a semicolon", to("/token?a=b;client_secret=s3cret"), []int{400}, stays},
+}
+
+// Bodies, and ids and secrets in them and in HTTP Basic.
+var bodyAttacks = []attack{
+	{"64 KiB", postForm(ofSize(64 << 10)), []int{200}, stays},
+	{"64 KiB and a byte", postForm(ofSize(64<<10 + 1)), []int{413}, closes},
+	{"64 KiB in chunks", postChunks(ofSize(64 << 10)), []int{200}, closes},
+	{"64 KiB and a byte in chunks", postChunks(ofSize(64<<10+1)) + smuggled, []int{413}, closes},
+	{"64 KiB and a byte announced", post("Content-Length: 65537\r\n", ""), []int{413}, ends},
+	{"8 EiB announced", post("Content-Length: 9223372036854775807\r\n", grant), []int{413}, ends},
+	{"shorter than announced", post("Content-Length: 40\r\n", grant), []int{400}, closes},
+	{"64 parameters", postForm(parameters(64)), []int{200}, stays},
+	{"65 parameters", postForm(parameters(65)), []int{400}, stays},
+	{"20,000 parameters", postForm(parameters(20_000)[:64<<10]), []int{400}, stays},
+	{"parameters without a value", postForm(grant + strings.Repeat("&a", 32_000)), []int{200}, stays},
+	{"separators alone", postForm(strings.Repeat("&", 64<<10)), []int{400}, stays},
+	{"64 KiB of escapes", postForm(grant + "&x=" + strings.Repeat("%41", 21_000)), []int{200}, stays},
+	{"malformed escape", postForm(grant + "&x=%4"), []int{400}, stays},
+	{"not UTF-8", postForm(grant + "&x=\xff"), []int{400}, stays},
+	{"not UTF-8, in the name", postForm(grant + "&%c0%ae=x"), []int{400}, stays},
+	{"surrogate", postForm(grant + "&x=%ed%a0%80"), []int{400}, stays},
+	{"NUL in the scope", postForm(grant + "&scope=read\x00"), []int{400}, stays},
+	{"id with NUL", anonymous(grant + "&client_id=ali\x00ce&client_secret=s3cret"), []int{401}, stays},
+	{"id not UTF-8", anonymous(grant + "&client_id=ali%ffce&client_secret=s3cret"), []int{400}, stays},
+	{"id of 60 KB", anonymous(grant + "&client_id=" + strings.Repeat("a", 60_000) + "&client_secret=s3cret"), []int{401}, stays},
+	{"Basic with NUL", as(basic("ali\x00ce:wr0ng")), []int{401}, stays},
+	{"Basic not UTF-8", as(basic("ali\xffce:wr0ng")), []int{401}, stays},
+	{"Basic with line breaks", as(basic("ali\r\nsmuggled: x:wr0ng")), []int{401}, stays},
+	{"Basic not base64", as("Authorization: Basic \xff\xfe\r\n"), []int{401}, stays},
+	{"Basic cut by NUL", as("Authorization: Basic YWxp\x00Y2U=\r\n"), []int{400}, closes},
+	{"Basic twice", post(authorization+length, grant), []int{400}, stays},
+	{"Basic by a list", as("Authorization: Basic YWxpY2U6czNjcmV0, Basic YWxpY2U6czNjcmV0\r\n"), []int{401}, stays},
+	{"type twice", post(formType+length, grant), []int{200}, stays},
+	{"type twice, another first", strings.Replace(post(length, grant), "Host: chit\r\n", "Host: chit\r\nContent-Type: text/plain\r\n", 1), []int{400}, stays},
+	{"type with a parameter twice", strings.Replace(post(length, grant), "urlencoded", "urlencoded; charset=a; charset=b", 1), []int{400}, stays},
+}
+
+// Requests that do not wait for answers.
+var pipelines = []attack{
+	{"good, good", post(length, grant) + post(length, grant), []int{200, 200}, stays},
+	{"good, garbage", post(length, grant) + "made-up\r\n\r\n" + smuggled, []int{200, 400}, closes},
+	{"bad, good", postForm("%") + post(length, grant), []int{400, 200}, stays},
+	{"refused, good", as(basic("alice:wr0ng")) + post(length, grant), []int{401, 200}, stays},
+	{"too large, good", postForm(ofSize(64<<10+1)) + post(length, grant), []int{413}, closes},
+	{"too many headers, good", post(strings.Repeat("X: a\r\n", 4<<10)+length, grant) + post(length, grant), []int{431}, closes},
+	{"chunks, good", postChunks(grant) + post(length, grant), []int{200}, closes},
+	{"line breaks, good", "\r\n\r\n" + post(length, grant), []int{400}, closes},
+	{"100 good", strings.Repeat(post(length, grant), 100), times(200, 100), stays},
+}
+
+// times returns a status so many times.
+func times(status, count int) []int {
+	statuses := make([]int, count)
+	for i := range statuses {
+		statuses[i] = status
+	}
+	return statuses
+}
