@@ -1,0 +1,144 @@
+// Package report turns the measurements of a run into rows, ratios to the floor, a table, a list of targets and a page.
+package report
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"chit/bench/load"
+)
+
+// Names of the servers.
+const (
+	Floor   = "floor"
+	Chit    = "chit"
+	Ceiling = "ceiling"
+)
+
+// Names of the workloads.
+const (
+	Issue      = "issue"
+	Introspect = "introspect"
+	Mix        = "mix"      // one issue to 20 introspections
+	Constant   = "constant" // what the ceiling answers
+)
+
+// Cell is a workload at a number of connections.
+type Cell struct {
+	Workload    string `json:"workload"`
+	Connections int    `json:"connections"`
+}
+
+// Measurement is a server in one cell in one round.
+type Measurement struct {
+	Round  int    `json:"round"`
+	Server string `json:"server"`
+	Cell
+	load.Result
+	CPU  time.Duration `json:"cpu"`      // of the server, for all requests
+	RSS  int64         `json:"rss"`      // bytes, of the server, at the end
+	Peak int64         `json:"peak_rss"` // bytes, of the server, during the measurement
+}
+
+// Rate returns requests per second.
+func (m Measurement) Rate() float64 { return float64(m.Requests) / m.Took.Seconds() }
+
+// CPUPerThousand returns the server's CPU seconds per 1,000 requests.
+func (m Measurement) CPUPerThousand() float64 { return m.CPU.Seconds() / float64(m.Requests) * 1000 }
+
+// Row is a server in one cell: medians of the rounds, and all their errors.
+type Row struct {
+	Server string
+	Cell
+	Rate     float64
+	P50, P99 time.Duration
+	CPU      float64 // seconds per 1,000 requests
+	RSS      int64
+	Peak     int64 // the highest of all rounds
+	Errors   int64
+	Ratio    Ratio
+}
+
+// Ratio is what a row has for each one of the floor: the median of the ratios of the rounds, each of which has the two one after
+// the other. Zero where there is nothing to compare with.
+type Ratio struct{ Rate, P99, CPU float64 }
+
+// Rows returns the rows of a run, those of one cell together, in the order in which they first occur.
+func Rows(all []Measurement) []Row {
+	var rows []Row
+	for _, m := range all {
+		if !slices.ContainsFunc(rows, func(r Row) bool { return r.Server == m.Server && r.Cell == m.Cell }) {
+			rows = append(rows, row(all, m.Server, m.Cell))
+		}
+	}
+	workloads := []string{Issue, Introspect, Mix, Constant}
+	servers := []string{Floor, Chit, Ceiling}
+	slices.SortStableFunc(rows, func(a, b Row) int {
+		return cmp.Or(
+			slices.Index(workloads, a.Workload)-slices.Index(workloads, b.Workload),
+			a.Connections-b.Connections,
+			slices.Index(servers, a.Server)-slices.Index(servers, b.Server),
+		)
+	})
+	return rows
+}
+
+func row(all []Measurement, server string, cell Cell) Row {
+	r := Row{Server: server, Cell: cell}
+	var rate, p50, p99, cpu, rss []float64
+	var rateTo, p99To, cpuTo []float64
+	for _, m := range all {
+		if m.Server != server || m.Cell != cell {
+			continue
+		}
+		rate, p50, p99 = append(rate, m.Rate()), append(p50, float64(m.P50)), append(p99, float64(m.P99))
+		cpu, rss = append(cpu, m.CPUPerThousand()), append(rss, float64(m.RSS))
+		r.Peak, r.Errors = max(r.Peak, m.Peak), r.Errors+m.Errors
+		if floor, found := floorOf(all, m); found {
+			rateTo = append(rateTo, m.Rate()/floor.Rate())
+			p99To = append(p99To, float64(m.P99)/float64(floor.P99))
+			cpuTo = append(cpuTo, m.CPUPerThousand()/floor.CPUPerThousand())
+		}
+	}
+	r.Rate, r.CPU, r.RSS = Median(rate), Median(cpu), int64(Median(rss))
+	r.P50, r.P99 = time.Duration(Median(p50)), time.Duration(Median(p99))
+	r.Ratio = Ratio{Median(rateTo), Median(p99To), Median(cpuTo)}
+	return r
+}
+
+// floorOf returns what the floor did in the same round. The ceiling is compared with the floor's issuing.
+func floorOf(all []Measurement, m Measurement) (Measurement, bool) {
+	if m.Workload == Constant {
+		m.Workload = Issue
+	}
+	i := slices.IndexFunc(all, func(f Measurement) bool {
+		return f.Server == Floor && f.Round == m.Round && f.Cell == m.Cell
+	})
+	if i < 0 {
+		return Measurement{}, false
+	}
+	return all[i], true
+}
+
+// Median returns the middle of values, or between the two that are; 0 for none.
+func Median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	half := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[half]
+	}
+	return (sorted[half-1] + sorted[half]) / 2
+}
+
+// Quantile returns the value that a share of q of values does not exceed; 0 for none.
+func Quantile(values []float64, q float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+}

@@ -1,0 +1,169 @@
+// Package stack starts what a benchmark needs, on free ports of 127.0.0.1: a PostgreSQL and a Redis of its own, the real chit, and
+// the servers it is compared with. Linux only.
+package stack
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Server is one of the servers that are measured.
+type Server struct {
+	Name string
+	URL  string
+
+	process *process
+}
+
+// Stack is all that runs.
+type Stack struct {
+	Dir         string // of its files, removed by Stop
+	DatabaseURL string
+	RedisURL    string
+	Redis       *redis.Client
+
+	Chit, Floor, Ceiling *Server
+
+	settings  []string // of chit, NAME=value
+	processes []*process
+}
+
+// New starts PostgreSQL and Redis and builds the servers. Whatever it returns has to be stopped, with an error too.
+func New(ctx context.Context, settings []string) (*Stack, error) {
+	dir, err := os.MkdirTemp("", "chit-bench-")
+	if err != nil {
+		return &Stack{}, err
+	}
+	s := &Stack{Dir: dir, settings: settings}
+	// PostgreSQL may have to run as another user, who must get through to its own directory.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return s, err
+	}
+	for _, step := range []func(context.Context) error{s.build, s.startRedis, s.startPostgreSQL} {
+		if err := step(ctx); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// Stop ends everything, the last started first.
+func (s *Stack) Stop() error {
+	for _, p := range slices.Backward(s.processes) {
+		p.end()
+	}
+	if s.Redis != nil {
+		s.Redis.Close()
+	}
+	return os.RemoveAll(s.Dir)
+}
+
+// StartChit starts chit with the defaults of its settings, but for those that New was given.
+func (s *Stack) StartChit(ctx context.Context) error {
+	address, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	ops, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	// SIGINT, because SIGTERM has it wait for load balancers.
+	s.Chit, err = s.serve(ctx, address, "/readyz", program{
+		path: s.program("chit"), stop: syscall.SIGINT,
+		env: append([]string{"CHIT_LISTEN=" + address, "CHIT_OPS_LISTEN=" + ops}, s.chitSettings()...),
+	})
+	return err
+}
+
+func (s *Stack) chitSettings() []string {
+	return append([]string{"CHIT_DATABASE_URL=" + s.DatabaseURL, "CHIT_REDIS_URL=" + s.RedisURL}, s.settings...)
+}
+
+// RunChit runs a command of chit to its end and returns what it printed.
+func (s *Stack) RunChit(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, s.program("chit"), args...)
+	cmd.Dir, cmd.Env = s.Dir, environment(s.chitSettings()...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("chit %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
+
+// StartFloor starts the floor. Clients are "id:secret id:secret".
+func (s *Stack) StartFloor(ctx context.Context, clients string) error {
+	address, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	s.Floor, err = s.serve(ctx, address, "/healthz", program{
+		path: s.program("floor"), stop: syscall.SIGTERM,
+		env: []string{"LISTEN=" + address, "REDIS_URL=" + s.RedisURL, "CLIENTS=" + clients},
+	})
+	return err
+}
+
+// StartCeiling starts the ceiling.
+func (s *Stack) StartCeiling(ctx context.Context) error {
+	address, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	s.Ceiling, err = s.serve(ctx, address, "/", program{
+		path: s.program("ceiling"), stop: syscall.SIGTERM, env: []string{"LISTEN=" + address},
+	})
+	return err
+}
+
+func (s *Stack) serve(ctx context.Context, address, health string, p program) (*Server, error) {
+	server := &Server{Name: filepath.Base(p.path), URL: "http://" + address}
+	err := s.start(ctx, p, func(ctx context.Context) error { return get(ctx, server.URL+health) })
+	if err != nil {
+		return nil, err
+	}
+	server.process = s.processes[len(s.processes)-1]
+	return server, nil
+}
+
+func (s *Stack) start(ctx context.Context, p program, check func(context.Context) error) error {
+	started, err := start(ctx, s.Dir, p, check)
+	if err != nil {
+		return err
+	}
+	s.processes = append(s.processes, started)
+	return nil
+}
+
+func (s *Stack) program(name string) string { return filepath.Join(s.Dir, name) }
+
+// EmptyLog forgets what the server has printed: at tens of thousands of lines a second it would fill the disk.
+func (s *Server) EmptyLog() error { return os.Truncate(s.process.log, 0) }
+
+// Log returns the last lines that the server has printed.
+func (s *Server) Log() string { return s.process.tail(5) }
+
+func get(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close() //nolint:errcheck // only its status is of interest
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", url, response.Status)
+	}
+	return nil
+}
