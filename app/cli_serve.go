@@ -55,8 +55,8 @@ func (s *serveCommand) Run(c *console) error {
 }
 
 // gcPercent is GOGC where the environment does not set it. A server of this kind has a small heap and
-// much garbage: collecting at five times the heap instead of twice costs some megabytes and makes
-// it faster by about a tenth (bench/README.md).
+// much garbage: collecting at five times the heap instead of twice costs some megabytes and spares
+// most of the collecting.
 const gcPercent = 400
 
 func setGarbageCollection() {

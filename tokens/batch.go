@@ -100,7 +100,7 @@ func (b *batcher) next() {
 func (b *batcher) drain() {
 	for {
 		// Whoever is about to call goes first and shares the round trip: without this batches are
-		// small, and a token costs a sixth more in all.
+		// small, and a request costs a tenth more CPU in all.
 		runtime.Gosched()
 		b.mu.Lock()
 		if len(b.waiting) == 0 {
