@@ -1,0 +1,114 @@
+//go:build faults
+
+package faults_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// idleConnections is how many connections wait without a request, where so many files may be open.
+const idleConnections = 10_000
+
+// Connections that do nothing cost little and keep nobody from being served.
+func TestIdleConnections(t *testing.T) {
+	n := idleConnections
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if spare := int(min(limit.Cur, 1<<20)) - 1000; spare < n {
+		t.Logf("only %d files may be open: %d connections instead of %d", limit.Cur, spare, n)
+		n = spare
+	}
+	node := oneNode(t)
+	before := node.resident()
+	var wait sync.WaitGroup
+	for range 20 {
+		wait.Go(func() {
+			for range n / 20 {
+				idle(t, node)
+			}
+		})
+	}
+	wait.Wait()
+	c := run(t, node, 16, outage)
+	each := (node.resident() - before) / n
+	t.Logf("with %d idle connections: served %d, p99 %v; %d KiB a connection", n, c.served, c.p99(), each>>10)
+	if c.served == 0 || c.shed > 0 || c.p99() > requestTimeout/4 {
+		t.Errorf("served %d, shed %d, p99 %v", c.served, c.shed, c.p99())
+	}
+	if each > 40<<10 {
+		t.Errorf("%d bytes a connection", each)
+	}
+}
+
+// idle opens a connection on which one request was answered, and leaves it open.
+func idle(t *testing.T, node *chit) {
+	conn := dial(t, node)
+	if conn == nil {
+		return
+	}
+	fmt.Fprint(conn, "GET /healthz HTTP/1.1\r\nHost: chit\r\n\r\n")
+	response, err := http.ReadResponse(bufio.NewReaderSize(conn, 512), nil)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	_, _ = io.Copy(io.Discard, response.Body) // it is not looked at
+}
+
+func dial(t *testing.T, node *chit) net.Conn {
+	conn, err := net.Dial("tcp", node.address)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// More slow senders than requests may be worked on at once, of headers and of bodies: they take no
+// place, are told to go after a while, and announce more than they get memory for.
+func TestSlowSenders(t *testing.T) {
+	const senders = 400
+	node := oneNode(t, "CHIT_MAX_CONCURRENT=50")
+	done := make(chan struct{})
+	var wait sync.WaitGroup
+	head := "POST /token HTTP/1.1\r\nHost: chit\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+	for _, begin := range []string{head, head + "Content-Length: 65000\r\n\r\n"} {
+		for range senders / 2 {
+			conn := dial(t, node)
+			if conn == nil {
+				t.FailNow()
+			}
+			wait.Go(func() { trickle(conn, begin, done) })
+		}
+	}
+	c := run(t, node, 16, outage)
+	close(done)
+	wait.Wait()
+	t.Logf("with %d slow senders: served %d, p99 %v; memory %d MiB", senders, c.served, c.p99(), node.resident()>>20)
+	if c.served == 0 || c.shed > 0 || c.p99() > requestTimeout/4 {
+		t.Errorf("served %d, shed %d, p99 %v", c.served, c.shed, c.p99())
+	}
+}
+
+// trickle sends a byte a second behind begin.
+func trickle(conn net.Conn, begin string, done <-chan struct{}) {
+	for _, err := io.WriteString(conn, begin); err == nil; _, err = io.Copy(conn, strings.NewReader("a")) {
+		select {
+		case <-done:
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}

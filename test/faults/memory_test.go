@@ -1,0 +1,110 @@
+//go:build faults
+
+package faults_test
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// token is one that a user has received.
+type token struct {
+	text    string
+	tried   bool // somebody has begun to revoke it
+	revoked bool // that was acknowledged
+}
+
+// memory is what the users have been told: every token, and every revocation.
+type memory struct {
+	mu     sync.Mutex
+	tokens []*token
+}
+
+func (m *memory) issued(text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tokens = append(m.tokens, &token{text: text})
+}
+
+// any returns a token and what was known of it at this moment, or nil.
+func (m *memory) any() (*token, token) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.tokens) == 0 {
+		return nil, token{}
+	}
+	t := m.tokens[rand.IntN(len(m.tokens))]
+	return t, *t
+}
+
+// mark notes that a token is being revoked, or has been.
+func (m *memory) mark(t *token, revoked bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t.tried, t.revoked = true, t.revoked || revoked
+}
+
+// all returns what is known of every token.
+func (m *memory) all() []token {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]token, len(m.tokens))
+	for i, t := range m.tokens {
+		all[i] = *t
+	}
+	return all
+}
+
+// history counts answers by the tenth of a second in which they came.
+type history struct {
+	mu        sync.Mutex
+	began     time.Time
+	good, bad []int
+}
+
+const tenth = 100 * time.Millisecond
+
+func (h *history) add(good bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for at := h.at(time.Now()); len(h.good) <= at; {
+		h.good, h.bad = append(h.good, 0), append(h.bad, 0)
+	}
+	if good {
+		h.good[len(h.good)-1]++
+	} else {
+		h.bad[len(h.bad)-1]++
+	}
+}
+
+func (h *history) at(instant time.Time) int { return int(instant.Sub(h.began) / tenth) }
+
+// rate returns the good answers a tenth of a second between two instants.
+func (h *history) rate(from, to time.Time) float64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return float64(sum(h.good, h.at(from), h.at(to))) / max(1, float64(h.at(to)-h.at(from)))
+}
+
+// fullSpeed returns how long after an instant half a second began in which nothing failed and there
+// were at least half as many answers as at the rate. It reports false if that has not been seen yet.
+func (h *history) fullSpeed(after time.Time, rate float64) (time.Duration, bool) {
+	const window = 5
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	first := h.at(after)
+	for at := first; at+window < len(h.good); at++ { // the last tenth is not over
+		if sum(h.bad, at, at+window) == 0 && float64(sum(h.good, at, at+window)) >= window*rate/2 {
+			return max(0, h.began.Add(time.Duration(at)*tenth).Sub(after)), true
+		}
+	}
+	return 0, false
+}
+
+func sum(counts []int, from, to int) (total int) {
+	for i := max(0, from); i < min(to, len(counts)); i++ {
+		total += counts[i]
+	}
+	return total
+}

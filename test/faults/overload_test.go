@@ -1,0 +1,133 @@
+//go:build faults
+
+package faults_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// crowd is users in a closed loop: each sends its next request when it has the answer to the last.
+type crowd struct {
+	served, shed int
+	other        map[string]int
+	settled      time.Time       // before, users still connect
+	times        []time.Duration // of those that were served after that
+}
+
+// p99 returns the time within which 99 of 100 were served.
+func (c *crowd) p99() time.Duration {
+	if len(c.times) == 0 {
+		return 0
+	}
+	slices.Sort(c.times)
+	return c.times[len(c.times)*99/100]
+}
+
+// run lets n users ask for tokens for so long. Who is told to come again after a second does.
+func run(t testing.TB, node *chit, n int, lasting time.Duration) *crowd {
+	transport := &http.Transport{MaxIdleConnsPerHost: n}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: hung}
+	all := &crowd{other: map[string]int{}}
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	ends := time.Now().Add(lasting)
+	for range n {
+		wait.Go(func() {
+			one := &crowd{other: map[string]int{}, settled: ends.Add(-lasting / 2)}
+			for time.Now().Before(ends) {
+				one.ask(client, node.URL)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all.served, all.shed, all.times = all.served+one.served, all.shed+one.shed, append(all.times, one.times...)
+			for what, times := range one.other {
+				all.other[what] += times
+			}
+		})
+	}
+	wait.Wait()
+	for what, times := range all.other {
+		t.Errorf("%d times: %s", times, what)
+	}
+	return all
+}
+
+func (c *crowd) ask(client *http.Client, base string) {
+	request, err := http.NewRequest(http.MethodPost, base+"/token", strings.NewReader("grant_type=client_credentials"))
+	if err != nil {
+		panic(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.SetBasicAuth(user, secret)
+	began := time.Now()
+	status, header, body, err := do(client, request)
+	switch {
+	case err != nil:
+		c.other[kindOf(err)]++
+	case status == http.StatusOK:
+		c.served++
+		if began.After(c.settled) {
+			c.times = append(c.times, time.Since(began))
+		}
+	case status == http.StatusServiceUnavailable && header.Get("Retry-After") == "1":
+		c.shed++
+		time.Sleep(time.Second)
+	default:
+		c.other[fmt.Sprint(status, " ", body)]++
+	}
+}
+
+// memoryLimit is what a server may take under any of this, in bytes.
+const memoryLimit = 400 << 20
+
+// More users than may be worked on at once: the surplus is turned away, the rest is served in time, and
+// when they are gone all is as before.
+func TestOverload(t *testing.T) {
+	node := oneNode(t, "CHIT_MAX_CONCURRENT=64")
+	calm := run(t, node, 16, outage)
+	crowded := run(t, node, 1000, 2*outage)
+	after := run(t, node, 16, outage)
+	t.Logf("served of 16 users: %d, p99 %v; of 1,000: %d, p99 %v, shed %d; of 16 again: %d, p99 %v; memory %d MiB", calm.served, calm.p99(),
+		crowded.served, crowded.p99(), crowded.shed, after.served, after.p99(), node.resident()>>20)
+	if crowded.shed == 0 || calm.shed+after.shed > 0 {
+		t.Errorf("shed %d, %d, %d", calm.shed, crowded.shed, after.shed)
+	}
+	// On a machine that does nothing else it is five times; other tests take their share here.
+	if limit := max(5*calm.p99(), requestTimeout/4); crowded.p99() > limit {
+		t.Errorf("p99 of what is served: %v, more than %v", crowded.p99(), limit)
+	}
+	if after.served < calm.served/3 {
+		t.Errorf("served afterwards: %d, before: %d", after.served, calm.served)
+	}
+	if resident := node.resident(); resident > memoryLimit {
+		t.Errorf("memory: %d MiB", resident>>20)
+	}
+}
+
+// A Redis that hangs under a crowd: nobody waits for longer than the time that a request may take.
+func TestFrozenRedisUnderACrowd(t *testing.T) {
+	s := nodes(1)(t)
+	s.redis.Pause()
+	defer s.redis.Resume()
+	began := time.Now()
+	c := run(t, s.nodes[0], 900, outage/2)
+	if took := time.Since(began) - time.Second - outage/2; took > requestTimeout+slack {
+		t.Errorf("the last answer came %v after its request", took)
+	}
+	if c.served > 0 || c.shed == 0 {
+		t.Errorf("served %d, refused %d", c.served, c.shed)
+	}
+}
+
+// oneNode returns a server with settings.
+func oneNode(t testing.TB, env ...string) *chit {
+	s := nodes(0)(t)
+	return s.serve(1, s.database, s.redis.URL, env...).nodes[0]
+}
