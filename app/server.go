@@ -66,10 +66,10 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 	if err := s.openRedis(ctx); err != nil {
 		return nil, err
 	}
-	if config.Embedded() {
-		if err := addDemoClients(ctx, s.clients); err != nil {
-			return nil, err
-		}
+	if !config.Embedded() {
+		s.background(func(ctx context.Context) { tokens.WatchRestarts(ctx, s.redis, log) })
+	} else if err := addDemoClients(ctx, s.clients); err != nil {
+		return nil, err
 	}
 	registry := newRegistry(s.clients.DB(), s.redis)
 	if s.api, err = s.newAPI(registry, log); err != nil {
@@ -180,18 +180,23 @@ func (s *Server) cachedClients(registry prometheus.Registerer, log *slog.Logger)
 		return nil, err
 	}
 	registerCache(registry, cache)
+	s.background(func(ctx context.Context) { _ = cache.Watch(ctx, s.config.DatabaseURL, log) }) // the URL has been checked
+	return cache, nil
+}
+
+// background runs task until the server closes.
+func (s *Server) background(task func(context.Context)) {
 	ctx, stop := context.WithCancel(context.Background())
-	watched := make(chan struct{})
+	ended := make(chan struct{})
 	go func() {
-		defer close(watched)
-		cache.Watch(ctx, s.config.DatabaseURL, log)
+		defer close(ended)
+		task(ctx)
 	}()
 	s.closers = append(s.closers, func() error {
 		stop()
-		<-watched
+		<-ended
 		return nil
 	})
-	return cache, nil
 }
 
 // Failed delivers the error of a listener that stopped by itself.
