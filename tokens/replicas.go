@@ -1,11 +1,9 @@
 package tokens
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -33,9 +31,7 @@ func (s *Store) confirmed() *batcher {
 	if s.Replicas.Count == 0 {
 		return s.batcher()
 	}
-	s.onceConfirmed.Do(func() {
-		s.confirming = &batcher{client: s.Redis, timeout: cmp.Or(s.Timeout, time.Second), apart: s.Apart, replicas: s.Replicas.Count}
-	})
+	s.onceConfirmed.Do(func() { s.confirming = s.newBatcher(s.Replicas.Count) })
 	return s.confirming
 }
 

@@ -32,8 +32,13 @@ type Store struct {
 }
 
 func (s *Store) batcher() *batcher {
-	s.once.Do(func() { s.batch = &batcher{client: s.Redis, timeout: cmp.Or(s.Timeout, time.Second), apart: s.Apart} })
+	s.once.Do(func() { s.batch = s.newBatcher(0) })
 	return s.batch
+}
+
+// newBatcher returns a batcher of calls that so many replicas must have.
+func (s *Store) newBatcher(replicas int) *batcher {
+	return &batcher{client: s.Redis, timeout: cmp.Or(s.Timeout, time.Second), apart: s.Apart, replicas: replicas}
 }
 
 // Issue mints a token for the grant and keeps it for the grant's TTL. When it returns without an
