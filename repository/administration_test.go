@@ -12,31 +12,20 @@ import (
 )
 
 func TestAdministration(t *testing.T) {
-	for dialect, open := range databases {
-		t.Run(string(dialect), func(t *testing.T) {
-			clients, err := open(t)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer clients.Close()
-			if _, err := migrations.Up(t.Context(), clients.DB(), dialect); err != nil {
-				t.Fatal(err)
-			}
-			s := suite{clients, dialect}
-			t.Run("update", s.update)
-			t.Run("disable and enable", s.disableAndEnable)
-			t.Run("enable after SQL", s.enableAfterSQL)
-			t.Run("delete", s.delete)
-			t.Run("rotate", s.rotate)
-			t.Run("rotate back and forth", s.rotateBackAndForth)
-			t.Run("rotate a client without a secret", s.rotateWithoutSecret)
-			t.Run("rotate all at once", s.rotateAtOnce)
-			t.Run("revoke", s.revokeTokens)
-			t.Run("revoke all", s.revokeAll)
-			t.Run("unknown clients", s.unknown)
-			t.Run("without an answer", s.administrationCancelled)
-		})
-	}
+	onEachDatabase(t, func(t *testing.T, s suite) {
+		t.Run("update", s.update)
+		t.Run("disable and enable", s.disableAndEnable)
+		t.Run("enable after SQL", s.enableAfterSQL)
+		t.Run("delete", s.delete)
+		t.Run("rotate", s.rotate)
+		t.Run("rotate back and forth", s.rotateBackAndForth)
+		t.Run("rotate a client without a secret", s.rotateWithoutSecret)
+		t.Run("rotate all at once", s.rotateAtOnce)
+		t.Run("revoke", s.revokeTokens)
+		t.Run("revoke all", s.revokeAll)
+		t.Run("unknown clients", s.unknown)
+		t.Run("without an answer", s.administrationCancelled)
+	})
 }
 
 // register adds a client whose secret is its id.

@@ -27,7 +27,8 @@ var databases = map[migrations.Dialect]func(*testing.T) (*repository.Clients, er
 	},
 }
 
-func TestClients(t *testing.T) {
+// onEachDatabase runs the test on a fresh database of each kind, with its schema.
+func onEachDatabase(t *testing.T, test func(*testing.T, suite)) {
 	for dialect, open := range databases {
 		t.Run(string(dialect), func(t *testing.T) {
 			clients, err := open(t)
@@ -38,18 +39,23 @@ func TestClients(t *testing.T) {
 			if _, err := migrations.Up(t.Context(), clients.DB(), dialect); err != nil {
 				t.Fatal(err)
 			}
-			s := suite{clients, dialect}
-			t.Run("the operators' INSERT", s.operatorsInsert)
-			t.Run("every column", s.everyColumn)
-			t.Run("instants by SQL", s.instants)
-			t.Run("ids", s.ids)
-			t.Run("create and list", s.createAndList)
-			t.Run("retired secrets", s.retiredSecrets)
-			t.Run("updated_at", s.updatedAt)
-			t.Run("constraints", s.constraints)
-			t.Run("cancelled", s.cancelled)
+			test(t, suite{clients, dialect})
 		})
 	}
+}
+
+func TestClients(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, s suite) {
+		t.Run("the operators' INSERT", s.operatorsInsert)
+		t.Run("every column", s.everyColumn)
+		t.Run("instants by SQL", s.instants)
+		t.Run("ids", s.ids)
+		t.Run("create and list", s.createAndList)
+		t.Run("retired secrets", s.retiredSecrets)
+		t.Run("updated_at", s.updatedAt)
+		t.Run("constraints", s.constraints)
+		t.Run("cancelled", s.cancelled)
+	})
 }
 
 type suite struct {
