@@ -86,14 +86,14 @@ func TestRoleInACluster(t *testing.T) {
 	privileges{redis: node}.refusedNothing(t)
 }
 
-// To wait for replicas takes one command more.
+// To wait for replicas takes one command more, and one key.
 func TestRoleThatWaitsForReplicas(t *testing.T) {
 	t.Parallel()
 	g := granted(t)
 	host, port, _ := strings.Cut(g.redis.Addr, ":")
 	replica := apptest.StartRedis(t, "--replicaof", host, port)
 	eventually(t, 30*time.Second, "the replica is in sync", func() bool { return strings.Contains(replica.CLI("INFO", "replication"), "master_link_status:up") })
-	g.redis.CLI("ACL", "SETUSER", "chit-server", "+wait")
+	g.redis.CLI("ACL", "SETUSER", "chit-server", "+wait", "(~oauth:replicated +set)")
 	p := start(t, append(g.as(t, "server"), "CHIT_MIGRATE=off", "CHIT_REDIS_WAIT_REPLICAS=1"))
 	secret := create(t, g.as(t, "operator"), "billing-job").ClientSecret
 	token := p.token("billing-job", secret)

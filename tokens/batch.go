@@ -3,7 +3,9 @@ package tokens
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -59,7 +61,7 @@ func (b *batcher) do(ctx context.Context, c *call) error {
 		return err
 	}
 	if b.apart {
-		b.send([]*call{c})
+		b.send(ctx, []*call{c})
 		return c.err
 	}
 	b.mu.Lock()
@@ -67,7 +69,7 @@ func (b *batcher) do(ctx context.Context, c *call) error {
 	case !b.underWay:
 		b.underWay = true
 		b.mu.Unlock()
-		b.send([]*call{c})
+		b.send(ctx, []*call{c})
 		b.next()
 		return c.err
 	case len(b.waiting) >= maxWaiting:
@@ -112,7 +114,7 @@ func (b *batcher) drain() {
 		calls := b.waiting[:min(maxBatch, len(b.waiting))]
 		b.waiting = b.waiting[len(calls):]
 		b.mu.Unlock()
-		b.send(calls)
+		b.send(context.Background(), calls)
 		for _, c := range calls {
 			close(c.done)
 		}
@@ -128,14 +130,40 @@ func (b *batcher) giveUp() {
 	}
 }
 
-// send makes one round trip, which belongs to no request: one that goes away takes no other along.
-func (b *batcher) send(calls []*call) {
-	ctx, cancel := context.WithTimeout(context.Background(), b.timeout)
+// send makes one round trip. It belongs to no request: one that goes away takes no other along. Only
+// the deadline of until counts, which is that of a call that goes out by itself.
+func (b *batcher) send(until context.Context, calls []*call) {
+	ctx, cancel := b.bounded(until)
 	defer cancel()
+	defer func() {
+		if fault := recover(); fault != nil {
+			failAll(calls, fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))
+		}
+	}()
 	if len(calls) == 1 && calls[0].key != "" {
-		calls[0].value, calls[0].err = b.client.Get(ctx, calls[0].key).Result()
+		reply := b.client.Get(ctx, calls[0].key)
+		calls[0].value, calls[0].err = reply.Val(), failure(reply, nil)
 		return
 	}
+	b.pipeline(ctx, calls)
+}
+
+func (b *batcher) bounded(until context.Context) (context.Context, context.CancelFunc) {
+	deadline := time.Now().Add(b.timeout)
+	if own, found := until.Deadline(); found && own.Before(deadline) {
+		deadline = own
+	}
+	return context.WithDeadline(context.Background(), deadline)
+}
+
+// failAll fails every call: of none is known what became of it.
+func failAll(calls []*call, err error) {
+	for _, c := range calls {
+		c.value, c.err = "", err
+	}
+}
+
+func (b *batcher) pipeline(ctx context.Context, calls []*call) {
 	p := b.client.Pipeline()
 	receive := b.get(ctx, p, calls)
 	b.enter(ctx, p, calls)
@@ -145,16 +173,16 @@ func (b *batcher) send(calls []*call) {
 		}
 	}
 	confirm := b.await(ctx, p)
-	_, _ = p.Exec(ctx) // each command has its own error
-	receive()
+	_, whole := p.Exec(ctx)
+	receive(whole)
 	for _, c := range calls {
 		if c.err == nil {
-			c.err = confirm()
+			c.err = confirm(whole)
 		}
 		for _, commands := range [...][]redis.Cmder{c.entered, c.commands} {
 			for _, command := range commands {
 				if c.err == nil {
-					c.err = command.Err()
+					c.err = failure(command, whole)
 				}
 			}
 		}
@@ -162,8 +190,8 @@ func (b *batcher) send(calls []*call) {
 }
 
 // get queues what asks for the keys of the calls: one command for all of them, except in a Cluster,
-// where they lie on several nodes. receive hands out the replies.
-func (b *batcher) get(ctx context.Context, p redis.Pipeliner, calls []*call) (receive func()) {
+// where they may lie on several nodes. receive hands out the replies.
+func (b *batcher) get(ctx context.Context, p redis.Pipeliner, calls []*call) (receive func(whole error)) {
 	asking := make([]*call, 0, len(calls))
 	keys := make([]string, 0, len(calls))
 	for _, c := range calls {
@@ -176,22 +204,16 @@ func (b *batcher) get(ctx context.Context, p redis.Pipeliner, calls []*call) (re
 		for i, key := range keys {
 			replies[i] = p.Get(ctx, key)
 		}
-		return func() {
+		return func(whole error) {
 			for i, c := range asking {
-				c.value, c.err = replies[i].Result()
+				c.value, c.err = replies[i].Val(), failure(replies[i], whole)
 			}
 		}
 	}
-	replies := p.MGet(ctx, keys...)
-	return func() {
+	reply := p.MGet(ctx, keys...)
+	return func(whole error) {
 		for i, c := range asking {
-			if c.err = replies.Err(); c.err != nil {
-				continue
-			}
-			value, found := replies.Val()[i].(string)
-			if c.value = value; !found {
-				c.err = redis.Nil
-			}
+			c.value, c.err = valueOf(reply, i, len(keys), whole)
 		}
 	}
 }

@@ -40,12 +40,12 @@ func (b *batcher) enter(ctx context.Context, p redis.Pipeliner, calls []*call) {
 			longest = max(longest, c.entry.ttl)
 		}
 		entered := []redis.Cmder{
-			redis.NewIntCmd(ctx, add...),
-			redis.NewIntCmd(ctx, "pexpire", key, longest.Milliseconds(), "NX"),
-			redis.NewIntCmd(ctx, "pexpire", key, longest.Milliseconds(), "GT"),
+			counting(ctx, add...),
+			counting(ctx, "pexpire", key, longest.Milliseconds(), "NX"),
+			counting(ctx, "pexpire", key, longest.Milliseconds(), "GT"),
 		}
 		if now := calls[0].entry.now; b.trims.due(client, now) {
-			entered = append(entered, redis.NewIntCmd(ctx, "zremrangebyscore", key, "-inf", "("+strconv.FormatInt(now, 10)))
+			entered = append(entered, counting(ctx, "zremrangebyscore", key, "-inf", "("+strconv.FormatInt(now, 10)))
 		}
 		for _, command := range entered {
 			_ = p.Process(ctx, command) // only queues it

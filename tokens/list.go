@@ -51,8 +51,7 @@ func (s *Store) List(ctx context.Context, clientID string) iter.Seq2[models.Acce
 // find returns those of the tokens that are in Redis. A value that is not a token's is left out.
 func (s *Store) find(ctx context.Context, ids []string) ([]models.AccessToken, error) {
 	replies := make([]*redis.StringCmd, len(ids))
-	// Each reply has its error: this is the first of them, and may be a mere redis.Nil.
-	_, _ = s.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, whole := s.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
 			replies[i] = p.Get(ctx, tokenKey(id))
 		}
@@ -60,14 +59,14 @@ func (s *Store) find(ctx context.Context, ids []string) ([]models.AccessToken, e
 	})
 	found := make([]models.AccessToken, 0, len(ids))
 	for i, reply := range replies {
-		value, err := reply.Result()
+		err := failure(reply, whole)
 		if errors.Is(err, redis.Nil) {
 			continue
 		}
 		if err != nil {
 			return found, unavailable("find tokens", err)
 		}
-		if token, err := decode(ids[i], value); err == nil {
+		if token, err := decode(ids[i], reply.Val()); err == nil {
 			found = append(found, token)
 		}
 	}

@@ -64,18 +64,21 @@ func (s *Store) remove(ctx context.Context, clientID string, ids []string) (remo
 		return 0, nil
 	}
 	replies := make([]*redis.IntCmd, len(ids))
-	_, err = s.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, whole := s.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
-			replies[i] = p.Unlink(ctx, tokenKey(id))
+			replies[i] = counting(ctx, "unlink", tokenKey(id))
+			_ = p.Process(ctx, replies[i]) // only queues it
 		}
 		return nil
 	})
 	var acknowledged []any
 	for i, reply := range replies {
-		if reply.Err() == nil {
-			acknowledged = append(acknowledged, ids[i])
-			removed += int(reply.Val())
+		if failed := failure(reply, whole); failed != nil {
+			err = failed
+			continue
 		}
+		acknowledged = append(acknowledged, ids[i])
+		removed += int(reply.Val())
 	}
 	// In a round trip of its own: in a Cluster the index is on another node than most tokens.
 	if len(acknowledged) > 0 {

@@ -103,6 +103,9 @@ func connectCluster(url string, files tlsFiles) (redis.UniversalClient, error) {
 	// A pipeline to a dead primary does not make go-redis look for the new one: its own interval, a
 	// minute, would be the length of the outage.
 	options.ClusterStateReloadInterval = clusterReload
+	// The key says where a command goes. By default go-redis asks a node for the table of all commands
+	// first: if that node hangs, every command waits for it.
+	options.DisableRoutingPolicies = true
 	options.DialerRetries = 1
 	options.ContextTimeoutEnabled = true
 	options.DisableIdentity = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -25,21 +26,28 @@ func CanWait(client redis.UniversalClient) bool {
 
 var errTooFewReplicas = errors.New("too few replicas have the write")
 
-// confirmed returns the batcher of calls that replicas must have. It is apart from the other: a replica
+// replicatedKey is written ahead of each WAIT. Since Redis 7.2 WAIT returns at once on a connection that
+// has written nothing, and a DEL of a key that is not there writes nothing.
+const replicatedKey = "oauth:replicated"
+
+// replicatedTTL is how long the key is kept. It is of no use afterwards.
+const replicatedTTL = time.Minute
+
+// confirmed returns the batcher of calls that replicas must have. It is apart from the others: a replica
 // that lags makes no introspection wait.
-func (s *Store) confirmed() *batcher {
+func (s *Store) confirmed(ctx context.Context, key string) (*batcher, error) {
 	if s.Replicas.Count == 0 {
-		return s.batcher()
+		return s.batcher(ctx, key)
 	}
 	s.onceConfirmed.Do(func() { s.confirming = s.newBatcher(s.Replicas.Count) })
-	return s.confirming
+	return s.confirming, nil
 }
 
-func (s *Store) issuing() *batcher {
+func (s *Store) issuing(ctx context.Context, key string) (*batcher, error) {
 	if s.Replicas.OnIssue {
-		return s.confirmed()
+		return s.confirmed(ctx, key)
 	}
-	return s.batcher()
+	return s.batcher(ctx, key)
 }
 
 // Settle waits until replicas have what Redis has: that a token is not there may be the work of a
@@ -48,26 +56,31 @@ func (s *Store) Settle(ctx context.Context) error {
 	if s.Replicas.Count == 0 {
 		return nil
 	}
-	if err := s.confirmed().do(ctx, &call{commands: []redis.Cmder{redis.NewStatusCmd(ctx, "ping")}}); err != nil {
+	b, err := s.confirmed(ctx, replicatedKey)
+	if err == nil {
+		err = b.do(ctx, &call{})
+	}
+	if err != nil {
 		return unavailable("wait for replicas", err)
 	}
 	return nil
 }
 
-// await queues WAIT behind the commands of a batch: it counts for all that was sent on the connection.
-// confirm says afterwards whether enough replicas have it.
-func (b *batcher) await(ctx context.Context, p redis.Pipeliner) (confirm func() error) {
+// await queues WAIT behind the commands of a batch: it counts for all that was written on the
+// connection. confirm says afterwards whether enough replicas have it.
+func (b *batcher) await(ctx context.Context, p redis.Pipeliner) (confirm func(whole error) error) {
 	if b.replicas == 0 {
-		return func() error { return nil }
+		return func(error) error { return nil }
 	}
-	reply := redis.NewIntCmd(ctx, "wait", b.replicas, (b.timeout / 2).Milliseconds())
-	_ = p.Process(ctx, reply) // only queues it
-	return func() error {
-		if err := reply.Err(); err != nil {
+	written := p.Set(ctx, replicatedKey, "1", replicatedTTL)
+	have := counting(ctx, "wait", b.replicas, (b.timeout / 2).Milliseconds())
+	_ = p.Process(ctx, have) // only queues it
+	return func(whole error) error {
+		if err := errors.Join(failure(written, whole), failure(have, whole)); err != nil {
 			return err
 		}
-		if have := reply.Val(); have < int64(b.replicas) {
-			return fmt.Errorf("%w: %d of %d", errTooFewReplicas, have, b.replicas)
+		if have.Val() < int64(b.replicas) {
+			return fmt.Errorf("%w: %d of %d", errTooFewReplicas, have.Val(), b.replicas)
 		}
 		return nil
 	}

@@ -20,7 +20,8 @@ type Store struct {
 	Prefix string           // of new tokens
 	Now    func() time.Time // instants in tokens are by this clock, lifetimes by that of Redis
 	// Timeout bounds a round trip; 0 is a second. A request may wait for the one that is under way
-	// and then for its own, so it learns within twice this time that Redis does not answer.
+	// and then for its own, so it learns within twice this time, or when its own deadline is over, that
+	// Redis does not answer.
 	Timeout time.Duration
 	// Apart gives every request a round trip of its own. By default concurrent requests share one.
 	Apart bool
@@ -29,11 +30,54 @@ type Store struct {
 
 	once, onceConfirmed sync.Once
 	batch, confirming   *batcher
+	perPrimary          sync.Map // in a Cluster, of *batcher by address
 }
 
-func (s *Store) batcher() *batcher {
-	s.once.Do(func() { s.batch = s.newBatcher(0) })
-	return s.batch
+// batcher returns the batcher of the server that has the key: in a Cluster each primary has its own, so
+// that one which hangs delays no call to another.
+func (s *Store) batcher(ctx context.Context, key string) (*batcher, error) {
+	cluster, is := s.Redis.(*redis.ClusterClient)
+	if !is {
+		s.once.Do(func() { s.batch = s.newBatcher(0) })
+		return s.batch, nil
+	}
+	primary, err := cluster.MasterForKey(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	address := primary.Options().Addr
+	known, found := s.perPrimary.Load(address)
+	if !found {
+		known, _ = s.perPrimary.LoadOrStore(address, s.newBatcher(0))
+	}
+	return known.(*batcher), nil
+}
+
+// write makes two calls, each about a key, one after the other. Where the same server has both keys they
+// share a round trip.
+func (s *Store) write(ctx context.Context, of func(context.Context, string) (*batcher, error), first, second keyed) error {
+	one, err := of(ctx, first.key)
+	if err != nil {
+		return err
+	}
+	two, err := of(ctx, second.key)
+	if err != nil {
+		return err
+	}
+	if one == two {
+		first.commands = append(first.commands, second.commands...)
+		return one.do(ctx, &first.call)
+	}
+	if err := one.do(ctx, &first.call); err != nil {
+		return err
+	}
+	return two.do(ctx, &second.call)
+}
+
+// keyed is a call that writes, and the key that says which server it is for.
+type keyed struct {
+	key string
+	call
 }
 
 // newBatcher returns a batcher of calls that so many replicas must have.
@@ -53,15 +97,16 @@ func (s *Store) Issue(ctx context.Context, grant models.Grant) (string, models.A
 		IssuedAt:  now,
 		ExpiresAt: now.Add(grant.TTL),
 	}
+	entry := indexEntry{
+		clientID: issued.ClientID, id: issued.ID, ttl: grant.TTL,
+		now: now.Unix(), expires: issued.ExpiresAt.Unix(),
+	}
+	set := redis.NewStatusCmd(ctx, "set", tokenKey(issued.ID), encode(issued), "px", grant.TTL.Milliseconds())
 	// The index goes first: a crash between the two leaves an id that leads nowhere and goes
 	// with the next trimming, never a token that is missing from its client's list.
-	err := s.issuing().do(ctx, &call{
-		entry: indexEntry{
-			clientID: issued.ClientID, id: issued.ID, ttl: grant.TTL,
-			now: now.Unix(), expires: issued.ExpiresAt.Unix(),
-		},
-		commands: []redis.Cmder{redis.NewStatusCmd(ctx, "set", tokenKey(issued.ID), encode(issued), "px", grant.TTL.Milliseconds())},
-	})
+	err := s.write(ctx, s.issuing,
+		keyed{indexKey(issued.ClientID), call{entry: entry}},
+		keyed{tokenKey(issued.ID), call{commands: []redis.Cmder{set}}})
 	if err != nil {
 		return "", models.AccessToken{}, unavailable("issue token", err)
 	}
@@ -81,7 +126,10 @@ func (s *Store) Find(ctx context.Context, token string) (models.AccessToken, err
 // FindByID is Find for a token of which only the id, its jti, is at hand.
 func (s *Store) FindByID(ctx context.Context, id string) (models.AccessToken, error) {
 	get := call{key: tokenKey(id)}
-	err := s.batcher().do(ctx, &get)
+	b, err := s.batcher(ctx, get.key)
+	if err == nil {
+		err = b.do(ctx, &get)
+	}
 	if errors.Is(err, redis.Nil) || redis.HasErrorPrefix(err, "WRONGTYPE") {
 		return models.AccessToken{}, models.ErrTokenNotFound
 	}
@@ -95,10 +143,11 @@ func (s *Store) FindByID(ctx context.Context, id string) (models.AccessToken, er
 // gone; one that was gone already is no error.
 func (s *Store) Revoke(ctx context.Context, token models.AccessToken) error {
 	// The token goes first: what a crash between the two leaves in the index leads nowhere.
-	err := s.confirmed().do(ctx, &call{commands: []redis.Cmder{
-		redis.NewIntCmd(ctx, "del", tokenKey(token.ID)),
-		redis.NewIntCmd(ctx, "zrem", indexKey(token.ClientID), token.ID),
-	}})
+	del := counting(ctx, "del", tokenKey(token.ID))
+	zrem := counting(ctx, "zrem", indexKey(token.ClientID), token.ID)
+	err := s.write(ctx, s.confirmed,
+		keyed{tokenKey(token.ID), call{commands: []redis.Cmder{del}}},
+		keyed{indexKey(token.ClientID), call{commands: []redis.Cmder{zrem}}})
 	if err != nil {
 		return unavailable("revoke token", err)
 	}
