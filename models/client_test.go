@@ -138,6 +138,10 @@ func TestActive(t *testing.T) {
 		{"another client's row", &models.Client{ClientID: "d"}, now, false},
 		{"revoked up to the instant of issue", &models.Client{ClientID: "c", TokensRevokedBefore: &now}, now, false},
 		{"revoked up to a moment before", &models.Client{ClientID: "c", TokensRevokedBefore: pointer(now.Add(-time.Microsecond))}, now, true},
+		{"revoked for ever", &models.Client{ClientID: "c", TokensRevokedBefore: &models.Infinity}, now, false},
+		{"revoked up to the beginning of time", &models.Client{ClientID: "c", TokensRevokedBefore: &models.NegativeInfinity}, now, true},
+		{"registered half a minute later, by another clock", &models.Client{ClientID: "c", CreatedAt: now.Add(time.Minute - 1)}, now, true},
+		{"registered anew a minute later", &models.Client{ClientID: "c", CreatedAt: now.Add(time.Minute)}, now, false},
 		{"revoked later", &models.Client{ClientID: "c", TokensRevokedBefore: pointer(now.Add(time.Minute))}, now, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
