@@ -107,16 +107,36 @@ func (l *listener) listen(ctx context.Context) error {
 		return err
 	}
 	l.log.Debug("listening for changes of clients")
+	var known tables
 	for {
 		sent := time.Now()
 		// The answer comes behind all notifications that were sent before it.
-		if err := exec(ctx, conn, "-- heartbeat"); err != nil {
+		now, err := lookAtTables(ctx, conn)
+		if err != nil {
 			return fmt.Errorf("heartbeat: %w", err)
 		}
-		l.cache.heard(since, sent)
+		if now != known && known != (tables{}) {
+			l.cache.forgetAll() // rows can have changed without a trigger
+			since = sent
+		}
+		l.believe(now, known, since, sent)
+		known = now
 		if err := waitUntil(ctx, conn, sent.Add(heartbeat)); err != nil {
 			return err
 		}
+	}
+}
+
+// believe takes a heartbeat as the proof that every change until sent has been heard of, unless the
+// tables announce none.
+func (l *listener) believe(now, before tables, since, sent time.Time) {
+	if now.announce {
+		l.cache.heard(since, sent)
+		return
+	}
+	l.cache.deaf()
+	if before.announce || before == (tables{}) {
+		l.log.Warn("the triggers that announce changes of clients are missing or disabled, so each client is read again every second: see `chit migrate status`")
 	}
 }
 

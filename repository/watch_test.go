@@ -2,12 +2,14 @@ package repository_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
 
 	"chit/app/apptest"
 	"chit/migrations"
+	"chit/models"
 	"chit/repository"
 )
 
@@ -141,9 +143,47 @@ func TestListenerIsKilled(t *testing.T) {
 		names := []string{"odd", "even"}
 		until(t, "the cache to listen again", 3*time.Second, cache.Hearing)
 		named(cache, "a", "")
-		apptest.Psql(t, url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query IN ('LISTEN chit_client', '-- heartbeat')")
+		apptest.Psql(t, url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN chit_client' OR query LIKE '-- heartbeat%'")
 		apptest.Psql(t, url, "UPDATE oauth_client SET client_name = '"+names[i%2]+"' WHERE client_id = 'a'")
 		took := until(t, "the change", time.Second, func() bool { return named(cache, "a", names[i%2]) })
 		t.Logf("in force after %v", took.Round(10*time.Microsecond))
 	}
+}
+
+// What changes rows without a trigger that says so holds within a second all the same.
+func TestChangesWithoutATriggerAreNoticed(t *testing.T) {
+	swap := "CREATE TABLE other (LIKE oauth_client INCLUDING ALL); INSERT INTO other SELECT * FROM oauth_client; UPDATE other SET client_name = 'second';"
+	for what, sql := range map[string]string{
+		"a table that takes its place":     swap + "BEGIN; ALTER TABLE oauth_client RENAME TO former; ALTER TABLE other RENAME TO oauth_client; COMMIT",
+		"a view that takes its place":      swap + "BEGIN; ALTER TABLE oauth_client RENAME TO former; CREATE VIEW oauth_client AS SELECT * FROM other; COMMIT",
+		"ALTER TABLE USING":                "ALTER TABLE oauth_client ALTER COLUMN client_name TYPE text USING 'second'",
+		"triggers disabled":                "ALTER TABLE oauth_client DISABLE TRIGGER USER; UPDATE oauth_client SET client_name = 'second'",
+		"triggers disabled for a moment":   "BEGIN; ALTER TABLE oauth_client DISABLE TRIGGER ALL; UPDATE oauth_client SET client_name = 'second'; ALTER TABLE oauth_client ENABLE TRIGGER ALL; COMMIT",
+		"a trigger dropped":                "DROP TRIGGER oauth_client_notify_update ON oauth_client; UPDATE oauth_client SET client_name = 'second'",
+		"session_replication_role":         "BEGIN; SET LOCAL session_replication_role = replica; UPDATE oauth_client SET client_name = 'second'; COMMIT",
+		"another schema ahead in the path": "CREATE SCHEMA ahead; CREATE TABLE ahead.oauth_client AS SELECT * FROM oauth_client; UPDATE ahead.oauth_client SET client_name = 'second'; BEGIN; DROP TABLE oauth_client; ALTER TABLE ahead.oauth_client SET SCHEMA public; COMMIT",
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			cache, url := watched(t)
+			if !named(cache, "a", "first") {
+				t.Fatal("no client")
+			}
+			apptest.Psql(t, url, sql)
+			took := until(t, "the change", time.Second, func() bool { return named(cache, "a", "second") })
+			t.Logf("in force after %v", took.Round(time.Millisecond))
+			time.Sleep(500 * time.Millisecond)
+			apptest.Psql(t, url, "UPDATE oauth_client SET client_name = 'third'")
+			until(t, "the next change", time.Second, func() bool { return named(cache, "a", "third") })
+		})
+	}
+	t.Run("DROP TABLE", func(t *testing.T) {
+		cache, url := watched(t)
+		named(cache, "a", "first")
+		apptest.Psql(t, url, "DROP TABLE oauth_client")
+		until(t, "an error", time.Second, func() bool {
+			_, err := cache.Find(context.Background(), "a")
+			return errors.Is(err, models.ErrUnavailable)
+		})
+	})
 }

@@ -38,7 +38,7 @@ var postgresFaults = []fault{
 		stack: database,
 		begin: func(s *stack) {
 			for range 10 {
-				apptest.Psql(s.t, s.database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query IN ('LISTEN chit_client', '-- heartbeat')")
+				apptest.Psql(s.t, s.database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN chit_client' OR query LIKE '-- heartbeat%'")
 				time.Sleep(outage / 10)
 			}
 			s.change(s.database)
