@@ -29,7 +29,7 @@ const (
 
 // source is where the cache takes clients from.
 type source interface {
-	Find(ctx context.Context, id string) (*models.Client, error)
+	FindMany(ctx context.Context, ids []string) (map[string]*models.Client, error)
 }
 
 // CacheOptions are the bounds of a Cache.
@@ -58,13 +58,15 @@ type Cache struct {
 	news   atomic.Pointer[news]
 	failed atomic.Pointer[time.Time] // when the database last failed; nil: it has answered since
 	loads  atomic.Int64
-	slots  chan struct{} // taken by loads of clients that are not kept
+	voided atomic.Pointer[time.Time] // rows that were read until then are void
 
-	mu      sync.Mutex // guards flights, and that nothing outdated is kept
-	flights map[string]*flight
+	mu               sync.Mutex // guards what follows, and that nothing outdated is kept
+	flights          map[string]*flight
+	known, strangers lane
 }
 
-// row is a client as the database had it at readAt or later.
+// row is a client as the database had it at readAt or later. A void one has no client: it was changed
+// since, and says only that it existed.
 type row struct {
 	client *models.Client
 	readAt time.Time
@@ -83,15 +85,17 @@ func NewCache(clients source, options CacheOptions) (*Cache, error) {
 		return nil, fmt.Errorf("client cache: %w", err)
 	}
 	c := &Cache{
-		source:  clients,
-		rows:    rows,
-		options: options,
-		timeout: cmp.Or(options.Timeout, time.Second),
-		now:     time.Now,
-		slots:   make(chan struct{}, maxLoads),
-		flights: map[string]*flight{},
+		source:    clients,
+		rows:      rows,
+		options:   options,
+		timeout:   cmp.Or(options.Timeout, time.Second),
+		now:       time.Now,
+		flights:   map[string]*flight{},
+		known:     lane{most: knownQueries},
+		strangers: lane{most: strangerQueries},
 	}
 	c.news.Store(&news{})
+	c.voided.Store(&time.Time{})
 	return c, nil
 }
 
@@ -113,21 +117,35 @@ func (c *Cache) FindSince(ctx context.Context, id string, since time.Time) (*mod
 	case found && c.answers(kept, since, now):
 		return kept.client, nil
 	case !found || !c.usable(kept, now):
-		return c.load(ctx, id, wanted{since: since, now: now})
+		return c.load(ctx, id, wanted{since: since, now: now, known: found})
 	case c.failedSince(now.Add(-retryPause)):
 		return kept.client, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	client, err := c.load(waiting, id, wanted{since: since, now: now, known: true})
-	if errors.Is(err, models.ErrUnavailable) && c.stillKept(id, kept) {
+	if errors.Is(err, errOutage) && c.stillKept(id, kept) {
 		return kept.client, nil
 	}
 	return client, err
 }
 
+// Knows reports whether a client of this id exists, or did when it was last asked for. It asks nobody.
+func (c *Cache) Knows(id string) bool {
+	_, found := c.rows.GetIfPresent(id)
+	return found
+}
+
+// valid reports whether nothing has been heard that makes a row void.
+func (c *Cache) valid(kept row) bool {
+	return kept.client != nil && kept.readAt.After(*c.voided.Load())
+}
+
 // answers reports whether a row is as the database has it, and was read at since or later.
 func (c *Cache) answers(kept row, since, now time.Time) bool {
+	if !c.valid(kept) {
+		return false
+	}
 	known := kept.readAt
 	if !c.news.Load().lost {
 		known = c.knownTrue(kept)
@@ -137,7 +155,7 @@ func (c *Cache) answers(kept row, since, now time.Time) bool {
 
 // usable reports whether a row may be answered from while the database cannot be asked.
 func (c *Cache) usable(kept row, now time.Time) bool {
-	return now.Sub(c.knownTrue(kept)) < c.options.MaxStale
+	return c.valid(kept) && now.Sub(c.knownTrue(kept)) < c.options.MaxStale
 }
 
 // knownTrue returns the last instant at which the row is known to have been as the database had it.
@@ -156,29 +174,37 @@ func (c *Cache) failedSince(instant time.Time) bool {
 // stillKept reports whether no change to the row has been heard of.
 func (c *Cache) stillKept(id string, kept row) bool {
 	current, found := c.rows.GetIfPresent(id)
-	return found && current == kept
+	return found && current == kept && c.valid(kept)
 }
 
-// forget drops a client, and lets no load that is under way bring it back.
+// forget makes what is kept of a client void, and lets no load that has begun bring it back. That it
+// existed is kept: its next load need not wait for those of strangers.
 func (c *Cache) forget(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f, underWay := c.flights[id]; underWay {
-		f.outdated = true
-		delete(c.flights, id)
+	c.outdate(id)
+	if _, found := c.rows.GetIfPresent(id); found {
+		c.rows.Set(id, row{})
 	}
-	c.rows.Invalidate(id)
 }
 
-// forgetAll drops all clients, and lets no load that is under way bring one back.
+// forgetAll does for all clients what forget does for one.
 func (c *Cache) forgetAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, f := range c.flights {
-		f.outdated = true
+	for id := range c.flights {
+		c.outdate(id)
 	}
-	clear(c.flights)
-	c.rows.InvalidateAll()
+	now := c.now()
+	c.voided.Store(&now)
+}
+
+// outdate gives up a load that has begun. One that still waits for its query will read what is new.
+func (c *Cache) outdate(id string) {
+	if f := c.flights[id]; f != nil && f.begun {
+		f.outdated = true
+		delete(c.flights, id)
+	}
 }
 
 // heard notes that every change committed from since until until has been heard of.

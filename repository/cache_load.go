@@ -3,21 +3,38 @@ package repository
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"chit/models"
 )
 
-// maxLoads is how many clients that are not kept are looked up at once: made-up ids cannot take the
-// database for themselves.
-const maxLoads = 8
+const (
+	// knownQueries and strangerQueries are how many queries are under way at once, for clients that are
+	// kept, or were until they changed, and for all others: made-up ids cannot take the database for
+	// themselves.
+	knownQueries    = 4
+	strangerQueries = 2
+	// maxAsked is how many clients one query asks for.
+	maxAsked = 256
+)
+
+// lane is where loads wait for a query, which takes along all that wait.
+type lane struct {
+	most     int // queries at once
+	underWay int
+	waiting  []*flight
+}
 
 // flight is one load of a row, for any number of requests that wait for it.
 type flight struct {
+	id       string
 	done     chan struct{} // closed when row and err are set
 	row      row
 	err      error
-	outdated bool // the row was changed meanwhile; guarded by Cache.mu
+	begun    bool // it is in a query; guarded by Cache.mu, as outdated is
+	outdated bool // the row was changed since it began
 }
 
 // wanted is what a request wants of a load.
@@ -54,54 +71,107 @@ func (c *Cache) join(id string, w wanted) *flight {
 	if f, underWay := c.flights[id]; underWay {
 		return f
 	}
-	f := &flight{done: make(chan struct{})}
+	f := &flight{id: id, done: make(chan struct{})}
 	if kept, found := c.rows.GetIfPresent(id); found && c.answers(kept, w.since, c.now()) {
 		f.row = kept
 		close(f.done)
 		return f
 	}
 	c.flights[id] = f
-	go c.fly(id, w.known, f)
+	l := &c.strangers
+	if w.known {
+		l = &c.known
+	}
+	l.waiting = append(l.waiting, f)
+	if l.underWay < l.most {
+		l.underWay++
+		go c.query(l)
+	}
 	return f
 }
 
-// fly asks the database. It belongs to no request: one that goes away takes nobody's answer along.
-func (c *Cache) fly(id string, known bool, f *flight) {
-	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
-	defer cancel()
-	if !known {
-		select {
-		case c.slots <- struct{}{}:
-			defer func() { <-c.slots }()
-		case <-ctx.Done():
-			f.err = unavailable("find client: too many are asked for at once", ctx.Err())
-			c.land(id, f)
+// query asks the database for all that waits, until nothing does. It belongs to no request: one that
+// goes away takes nobody's answer along.
+func (c *Cache) query(l *lane) {
+	for {
+		flights := c.board(l)
+		if len(flights) == 0 {
 			return
 		}
+		c.ask(flights)
+		for _, f := range flights {
+			c.land(f)
+		}
 	}
-	c.loads.Add(1)
-	f.row.readAt = c.now()
-	f.row.client, f.err = c.source.Find(ctx, id)
-	if errors.Is(f.err, models.ErrUnavailable) {
+}
+
+// board takes what waits, at most for one query. When it returns nothing, the query's place is free.
+func (c *Cache) board(l *lane) []*flight {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	flights := l.waiting[:min(maxAsked, len(l.waiting))]
+	l.waiting = l.waiting[len(flights):]
+	if len(flights) == 0 {
+		l.underWay--
+		l.waiting = nil
+	}
+	now := c.now()
+	for _, f := range flights {
+		f.begun, f.row.readAt = true, now
+	}
+	return flights
+}
+
+// ask asks the database for the clients of the flights, all of another id, and sets what it finds. A
+// row that cannot be read fails alone: the others are asked for without it.
+func (c *Cache) ask(flights []*flight) {
+	clients, err := c.find(flights)
+	switch {
+	case errors.Is(err, errOutage):
 		now := c.now()
 		c.failed.Store(&now)
-	} else {
+	case concernsRow(err) && len(flights) > 1:
+		c.ask(flights[:len(flights)/2])
+		c.ask(flights[len(flights)/2:])
+		return
+	default:
 		c.failed.Store(nil)
 	}
-	c.land(id, f)
+	for _, f := range flights {
+		f.row.client, f.err = clients[f.id], err
+		if err == nil && f.row.client == nil {
+			f.err = models.ErrClientNotFound
+		}
+	}
+}
+
+func (c *Cache) find(flights []*flight) (_ map[string]*models.Client, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
+	defer cancel()
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = unavailable("find clients", fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))
+		}
+	}()
+	ids := make([]string, len(flights))
+	for i, f := range flights {
+		ids[i] = f.id
+	}
+	c.loads.Add(1)
+	return c.source.FindMany(ctx, ids)
 }
 
 // land keeps what a load has found, unless the row was changed since it began.
-func (c *Cache) land(id string, f *flight) {
+func (c *Cache) land(f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !f.outdated {
-		delete(c.flights, id)
+		delete(c.flights, f.id)
 		switch {
 		case f.err == nil:
-			c.rows.Set(id, f.row)
+			c.rows.Set(f.id, f.row)
 		case errors.Is(f.err, models.ErrClientNotFound):
-			c.rows.Invalidate(id)
+			c.rows.Invalidate(f.id)
 		}
 	}
 	close(f.done)

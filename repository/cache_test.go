@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,19 +19,33 @@ type fake struct {
 	clients map[string]string // names by id
 	err     error
 	hold    chan struct{} // while not nil, a query answers only when it is closed, with what it read before
+	pause   time.Duration // that a query takes
 	queries atomic.Int64
-	atOnce  atomic.Int64
-	most    atomic.Int64
+	asked   atomic.Int64 // ids
+
+	unreadable map[string]bool
+	atOnce     atomic.Int64
+	most       atomic.Int64
 }
 
-func (f *fake) Find(ctx context.Context, id string) (*models.Client, error) {
+func (f *fake) FindMany(ctx context.Context, ids []string) (map[string]*models.Client, error) {
 	f.queries.Add(1)
+	f.asked.Add(int64(len(ids)))
 	f.most.Store(max(f.most.Load(), f.atOnce.Add(1)))
 	defer f.atOnce.Add(-1)
+	found := map[string]*models.Client{}
 	f.mu.Lock()
-	name, found := f.clients[id]
-	err, hold := f.err, f.hold
+	err, hold, pause := f.err, f.hold, f.pause
+	for _, id := range ids {
+		if f.unreadable[id] {
+			err = errors.New("cannot scan")
+		}
+		if name, exists := f.clients[id]; exists {
+			found[id] = &models.Client{ClientID: id, ClientName: name}
+		}
+	}
 	f.mu.Unlock()
+	time.Sleep(pause)
 	if hold != nil {
 		select {
 		case <-hold:
@@ -39,12 +54,9 @@ func (f *fake) Find(ctx context.Context, id string) (*models.Client, error) {
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, unavailable("find client", err)
 	}
-	if !found {
-		return nil, models.ErrClientNotFound
-	}
-	return &models.Client{ClientID: id, ClientName: name}, nil
+	return found, nil
 }
 
 func (f *fake) set(change func()) {
@@ -53,7 +65,7 @@ func (f *fake) set(change func()) {
 	change()
 }
 
-var errDown = unavailable("find client", errors.New("down"))
+var errDown = &net.OpError{Op: "dial", Err: errors.New("down")}
 
 func newCache(t *testing.T, size int) (*Cache, *fake) {
 	t.Helper()
@@ -238,12 +250,12 @@ func TestMadeUpIDs(t *testing.T) {
 			}
 		})
 	}
-	waitFor(t, "the database to be busy", func() bool { return f.atOnce.Load() == maxLoads })
+	waitFor(t, "the database to be busy", func() bool { return f.atOnce.Load() == strangerQueries })
 	f.set(func() { f.hold = nil })
 	close(hold)
 	wait.Wait()
-	if most := f.most.Load(); most > maxLoads {
-		t.Errorf("%d at once, want at most %d", most, maxLoads)
+	if most := f.most.Load(); most > strangerQueries {
+		t.Errorf("%d at once, want at most %d", most, strangerQueries)
 	}
 	if c.Size() != 0 {
 		t.Errorf("%d of them are kept", c.Size())
@@ -330,5 +342,119 @@ func BenchmarkCacheHit(b *testing.B) {
 		if _, err := c.Find(b.Context(), "a"); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A row that cannot be read is no outage: what is known of the others is not believed for longer, and
+// the others are found.
+func TestUnreadableRowIsNoOutage(t *testing.T) {
+	c, f := newCache(t, 100)
+	pass := listening(c)
+	f.set(func() { f.clients["b"] = "first" })
+	name(t, c, "a")
+	name(t, c, "b")
+	c.deaf()
+	pass(trust)
+	f.set(func() { f.clients["a"] = "disabled"; f.unreadable = map[string]bool{"b": true} })
+	for range 3 {
+		if _, err := c.Find(t.Context(), "b"); !errors.Is(err, models.ErrUnavailable) {
+			t.Errorf("the row that cannot be read: %v", err)
+		}
+		if got := name(t, c, "a"); got != "disabled" {
+			t.Errorf("another, which was changed: %s", got)
+		}
+		pass(trust)
+	}
+}
+
+// Loads share queries, and a row that cannot be read fails alone among them.
+func TestLoadsShareQueries(t *testing.T) {
+	c, f := newCache(t, 10_000)
+	listening(c)
+	hold := make(chan struct{})
+	f.set(func() {
+		f.hold = hold
+		for i := range 1000 {
+			f.clients[fmt.Sprint(i)] = "x"
+		}
+		f.unreadable = map[string]bool{"500": true}
+	})
+	var wait sync.WaitGroup
+	for i := range 1000 {
+		wait.Go(func() {
+			client, err := c.Find(t.Context(), fmt.Sprint(i))
+			if (err != nil) != (i == 500) || err == nil && client.ClientID != fmt.Sprint(i) {
+				t.Errorf("%d: %v, %v", i, client, err)
+			}
+		})
+	}
+	waitFor(t, "all to wait", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.flights) == 1000
+	})
+	close(hold)
+	wait.Wait()
+	if queries := f.queries.Load(); queries > 60 {
+		t.Errorf("%d queries", queries)
+	}
+}
+
+// Clients that have changed are no strangers: thousands of them are read again at once, though the
+// database is far away and strangers keep asking.
+func TestChangeToThousandsOfClients(t *testing.T) {
+	for what, announce := range map[string]func(*Cache){
+		"one by one": func(c *Cache) {
+			for i := range 4000 {
+				c.forget(fmt.Sprint(i))
+			}
+		},
+		"all": (*Cache).forgetAll,
+	} {
+		t.Run(what, func(t *testing.T) {
+			c, f := newCache(t, 10_000)
+			listening(c)
+			for i := range 4000 {
+				f.clients[fmt.Sprint(i)] = "first"
+			}
+			each := func(want string) {
+				var wait sync.WaitGroup
+				for i := range 4000 {
+					wait.Go(func() {
+						if got := name(t, c, fmt.Sprint(i)); got != want {
+							t.Errorf("%d: %s", i, got)
+						}
+					})
+				}
+				wait.Wait()
+			}
+			each("first")
+			f.set(func() {
+				f.pause = 20 * time.Millisecond
+				for i := range 4000 {
+					f.clients[fmt.Sprint(i)] = "second"
+				}
+			})
+			announce(c)
+			stop := make(chan struct{})
+			var strangers sync.WaitGroup
+			for i := range 50 {
+				strangers.Go(func() {
+					for n := 0; ; n++ {
+						select {
+						case <-stop:
+							return
+						default:
+							_, _ = c.Find(t.Context(), fmt.Sprint("made-up-", i, "-", n)) // nobody wants to know
+						}
+					}
+				})
+			}
+			before := f.queries.Load()
+			each("second")
+			close(stop)
+			strangers.Wait()
+			t.Logf("%d queries", f.queries.Load()-before)
+		})
 	}
 }

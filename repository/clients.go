@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 
 	"gorm.io/gorm"
@@ -27,19 +26,46 @@ func (c *Clients) Find(ctx context.Context, id string) (*models.Client, error) {
 	if !models.CanBeClientID(id) {
 		return nil, models.ErrClientNotFound
 	}
-	// Both tables are asked for an unknown client too: how long it takes tells nobody who exists.
-	// The client goes first: a rotation in between is then seen as it was before.
-	var client models.Client
-	db := c.db.WithContext(ctx)
-	clientErr := db.Take(&client, "client_id = ?", id).Error
-	secretsErr := db.Find(&client.RetiredSecrets, "client_id = ?", id).Error
-	if errors.Is(clientErr, gorm.ErrRecordNotFound) && secretsErr == nil {
-		return nil, models.ErrClientNotFound
+	found, err := c.FindMany(ctx, []string{id})
+	if err == nil && found[id] == nil {
+		err = models.ErrClientNotFound
 	}
-	if err := errors.Join(clientErr, secretsErr); err != nil {
+	return found[id], err
+}
+
+// FindMany is Find for several ids that models.CanBeClientID accepts. The map has those that exist.
+func (c *Clients) FindMany(ctx context.Context, ids []string) (map[string]*models.Client, error) {
+	// Both tables are asked for an unknown client too: how long it takes tells nobody who exists.
+	// The clients go first: a rotation in between is then seen as it was before.
+	var clients []models.Client
+	var secrets []models.RetiredSecret
+	db, asked := c.db.WithContext(ctx), rounded(ids)
+	err := db.Find(&clients, "client_id IN ?", asked).Error
+	if err == nil {
+		err = db.Find(&secrets, "client_id IN ?", asked).Error
+	}
+	if err != nil {
 		return nil, unavailable("find client", err)
 	}
-	return &client, nil
+	found := make(map[string]*models.Client, len(clients))
+	for i := range clients {
+		found[clients[i].ClientID] = &clients[i]
+	}
+	for _, secret := range secrets {
+		if client := found[secret.ClientID]; client != nil {
+			client.RetiredSecrets = append(client.RetiredSecrets, secret)
+		}
+	}
+	return found, nil
+}
+
+// rounded repeats the last id until their number is a power of two: there are few different statements
+// then, and each stays prepared.
+func rounded(ids []string) []string {
+	for len(ids)&(len(ids)-1) != 0 {
+		ids = append(ids[:len(ids):len(ids)], ids[len(ids)-1])
+	}
+	return ids
 }
 
 // FindSince is Find: nothing is kept here, so every answer is of this moment.
@@ -81,7 +107,3 @@ func (c *Clients) DB() *sql.DB { return c.pool }
 
 // Close closes the connections.
 func (c *Clients) Close() error { return c.pool.Close() }
-
-func unavailable(doing string, err error) error {
-	return fmt.Errorf("database: %s: %w: %w", doing, models.ErrUnavailable, err)
-}
