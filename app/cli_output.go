@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+
+	"chit/models"
 )
 
 // outputFlag is how a command prints what it found.
@@ -40,11 +42,11 @@ func plainTable() table.Style {
 }
 
 // dateTime is an instant as tables have it: in UTC, to the second.
-func dateTime(instant time.Time) string { return instant.UTC().Format(time.DateTime) }
+func dateTime(instant time.Time) string { return written(instant, time.DateTime) }
 
 // toTheMillisecond is an instant where it matters which came first.
 func toTheMillisecond(instant time.Time) string {
-	return instant.UTC().Format("2006-01-02 15:04:05.000")
+	return written(instant, "2006-01-02 15:04:05.000")
 }
 
 // seconds is an instant as JSON has it.
@@ -54,4 +56,15 @@ func seconds(instant *time.Time) *int64 {
 	}
 	at := instant.Unix()
 	return &at
+}
+
+// written is an instant in UTC, or the word that SQL has for one that no calendar has.
+func written(instant time.Time, layout string) string {
+	switch {
+	case instant.Equal(models.Infinity):
+		return "infinity"
+	case instant.Equal(models.NegativeInfinity):
+		return "-infinity"
+	}
+	return instant.UTC().Format(layout)
 }

@@ -158,18 +158,25 @@ func (c *Clients) RevokeTokens(ctx context.Context, id string) (time.Time, error
 }
 
 // RevokeAllTokens does what RevokeTokens does for all clients, and returns the instant.
-func (c *Clients) RevokeAllTokens(ctx context.Context) (time.Time, error) {
-	db := c.db.WithContext(ctx)
-	now, err := clock(db)
+func (c *Clients) RevokeAllTokens(ctx context.Context) (now time.Time, err error) {
+	err = c.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		// The instant is read when every row is locked: until then others may hold one for any time, and
+		// tokens are issued.
+		var locked []string
+		if err := tx.Model(&models.Client{}).Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Order("client_id").Pluck("client_id", &locked).Error; err != nil {
+			return err
+		}
+		if now, err = clock(tx); err != nil {
+			return err
+		}
+		older := "tokens_revoked_before IS NULL OR tokens_revoked_before < ?"
+		if tx.Name() == string(migrations.SQLite) {
+			// Instants are text there, and not of one form.
+			older = "tokens_revoked_before IS NULL OR julianday(tokens_revoked_before) < julianday(?)"
+		}
+		return tx.Model(&models.Client{}).Where(older, now).Update("tokens_revoked_before", now).Error
+	})
 	if err != nil {
-		return time.Time{}, unavailable("revoke all tokens", err)
-	}
-	older := "tokens_revoked_before IS NULL OR tokens_revoked_before < ?"
-	if db.Name() == string(migrations.SQLite) {
-		// Instants are text there, and not of one form.
-		older = "tokens_revoked_before IS NULL OR julianday(tokens_revoked_before) < julianday(?)"
-	}
-	if err := db.Model(&models.Client{}).Where(older, now).Update("tokens_revoked_before", now).Error; err != nil {
 		return time.Time{}, unavailable("revoke all tokens", err)
 	}
 	return now, nil

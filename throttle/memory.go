@@ -9,10 +9,11 @@ import (
 // maxRemembered bounds what a node remembers: some 15 MB.
 const maxRemembered = 100_000
 
-// memory is what a node knows by itself: who is blocked, and failures that Redis was not there to
-// count. The zero value is empty.
+// memory is what a node knows by itself: who is blocked, failures that are being counted, and those
+// that Redis was not there to count. The zero value is empty.
 type memory struct {
 	lastBlock atomic.Int64 // when the last of the blocks ends, in Unix nanoseconds; 0: there is none
+	counting  atomic.Int64 // failures that are being counted
 
 	mu      sync.Mutex
 	entries map[subject]*entry
@@ -21,14 +22,18 @@ type memory struct {
 
 // entry is what is remembered of a subject until its window ends.
 type entry struct {
-	failures int // that this node has counted by itself
+	failures int // that this node knows of
+	counting int // that are being counted, beside those
 	ends     time.Time
 	blocked  bool
 	check    time.Time // when to ask Redis whether the block still stands
 }
 
-// anyBlocked reports whether anyone at all may be blocked.
+// anyBlocked reports whether anyone at all may be blocked, or about to be.
 func (m *memory) anyBlocked(now func() time.Time) bool {
+	if m.counting.Load() > 0 {
+		return true
+	}
 	last := m.lastBlock.Load()
 	if last != 0 && now().UnixNano() >= last {
 		m.lastBlock.CompareAndSwap(last, 0)
@@ -37,19 +42,70 @@ func (m *memory) anyBlocked(now func() time.Time) bool {
 	return last != 0
 }
 
-// blocked returns how long a subject is still blocked. check is true for one caller an interval: it
-// is to ask Redis whether the block still stands.
-func (m *memory) blocked(s subject, now time.Time) (left time.Duration, check bool) {
+// blocked returns how long a subject is still blocked, or would be if the failures that are being
+// counted were. check is true for one caller an interval: it is to ask Redis whether the block still
+// stands.
+func (m *memory) blocked(l limit, now time.Time) (left time.Duration, check bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e := m.entries[s]
-	if e == nil || !e.blocked || !now.Before(e.ends) {
+	e := m.entries[l.subject]
+	if e == nil || !now.Before(e.ends) {
 		return 0, false
+	}
+	if !e.blocked {
+		return e.wouldWait(l, now), false
 	}
 	if check = !now.Before(e.check); check {
 		e.check = now.Add(checkInterval)
 	}
 	return e.ends.Sub(now), check
+}
+
+// wouldWait returns what is left of the window if the failures that are known and those that are being
+// counted use up the limit, else 0.
+func (e *entry) wouldWait(l limit, now time.Time) time.Duration {
+	if e.counting == 0 || e.failures+e.counting < l.most {
+		return 0
+	}
+	return e.ends.Sub(now)
+}
+
+// begin notes that a failure of each of the limits' subjects is being counted, until end. Where
+// others that are being counted use up a limit, it notes nothing and returns how long to wait.
+func (m *memory) begin(limits []limit, now time.Time) (wait time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range limits {
+		wait = max(wait, m.entry(l.subject, now).wouldWait(l, now))
+	}
+	if wait > 0 {
+		return wait
+	}
+	for _, l := range limits {
+		m.entry(l.subject, now).counting++
+	}
+	m.counting.Add(1)
+	return 0
+}
+
+// end notes that the failure has been counted.
+func (m *memory) end(limits []limit) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range limits {
+		if e := m.entries[l.subject]; e != nil && e.counting > 0 {
+			e.counting--
+		}
+	}
+	m.counting.Add(-1)
+}
+
+// learn takes over what Redis has counted of a subject.
+func (m *memory) learn(s subject, t tally, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entry(s, now)
+	e.failures, e.ends = t.failures, now.Add(t.left)
 }
 
 // block remembers that a subject is blocked for a time. Of a block that rests on shared counts,

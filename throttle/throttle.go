@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	checkInterval = time.Second
 	// pause is for how long a node counts by itself after Redis has failed to answer.
 	pause = time.Second
+	// maxRoundTrips is how many round trips are under way at once: those who fail leave the other
+	// connections to those who do not.
+	maxRoundTrips = 4
 )
 
 // Failures counts failed authentications. One address, or one client id at one address, that has
@@ -39,6 +43,9 @@ type Failures struct {
 
 	memory memory
 	paused atomic.Int64 // until when Redis is not asked, in Unix nanoseconds
+
+	once       sync.Once
+	roundTrips chan struct{} // has an element for each that is under way
 }
 
 // limit is how often a subject may fail.
@@ -60,7 +67,9 @@ func (f *Failures) limits(address, clientID string) []limit {
 }
 
 // Wait returns how long the client has to wait before an attempt of it from the address is looked
-// at. 0 means that it may go ahead, at the cost of one comparison while nobody is blocked.
+// at, or told whether it was right. 0 means that it may go ahead, at the cost of two comparisons while
+// nobody is blocked or fails. Failures that are being counted at this moment count already: of any
+// number of guesses at once, no more are answered than the limit allows.
 func (f *Failures) Wait(ctx context.Context, address, clientID string) time.Duration {
 	if !f.memory.anyBlocked(f.Now) {
 		return 0
@@ -68,7 +77,7 @@ func (f *Failures) Wait(ctx context.Context, address, clientID string) time.Dura
 	now := f.Now()
 	var wait time.Duration
 	for _, l := range f.limits(address, clientID) {
-		left, check := f.memory.blocked(l.subject, now)
+		left, check := f.memory.blocked(l, now)
 		if check && f.lifted(ctx, l, now) {
 			f.memory.forget(l.subject)
 			continue
@@ -86,12 +95,19 @@ func (f *Failures) Count(ctx context.Context, address, clientID string) time.Dur
 		return 0
 	}
 	now := f.Now()
+	if wait := f.memory.begin(limits, now); wait > 0 {
+		return wait
+	}
+	defer f.memory.end(limits)
 	tallies, shared := f.countTogether(ctx, limits, now)
 	if !shared {
 		tallies = f.memory.count(limits, now)
 	}
 	var wait time.Duration
 	for i, t := range tallies {
+		if shared {
+			f.memory.learn(limits[i].subject, t, now)
+		}
 		if t.failures >= limits[i].most {
 			f.memory.block(limits[i].subject, now, t.left, shared)
 		}
@@ -113,13 +129,16 @@ func (f *Failures) countTogether(ctx context.Context, limits []limit, now time.T
 	if f.isPaused(now) {
 		return nil, false
 	}
-	ctx, cancel := f.roundTrip(ctx)
-	defer cancel()
+	ctx, finish, err := f.roundTrip(ctx)
+	defer finish()
+	if err != nil {
+		return nil, false
+	}
 	failures := make([]*redis.IntCmd, len(limits))
 	left := make([]*redis.DurationCmd, len(limits))
 	// A transaction, so that whatever happens no key is left that does not expire. Its keys are in
 	// one slot of a Cluster.
-	_, err := f.Redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	_, err = f.Redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		for i, l := range limits {
 			failures[i] = p.Incr(ctx, l.key())
 			p.ExpireNX(ctx, l.key(), window)
@@ -134,6 +153,11 @@ func (f *Failures) countTogether(ctx context.Context, limits []limit, now time.T
 	tallies := make([]tally, len(limits))
 	for i := range limits {
 		tallies[i] = tally{int(failures[i].Val()), left[i].Val()}
+		// Without a reply of its own a command looks as if it had counted to 0.
+		if tallies[i].failures < 1 || tallies[i].left <= 0 {
+			f.pause(now)
+			return nil, false
+		}
 	}
 	return tallies, true
 }
@@ -144,8 +168,11 @@ func (f *Failures) lifted(ctx context.Context, l limit, now time.Time) bool {
 	if f.isPaused(now) {
 		return false
 	}
-	ctx, cancel := f.roundTrip(ctx)
-	defer cancel()
+	ctx, finish, err := f.roundTrip(ctx)
+	defer finish()
+	if err != nil {
+		return false
+	}
 	failures, err := f.Redis.Get(ctx, l.key()).Int()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		f.pause(now)
@@ -154,9 +181,21 @@ func (f *Failures) lifted(ctx context.Context, l limit, now time.Time) bool {
 	return failures < l.most
 }
 
-// roundTrip bounds a round trip. It is not the client's to end: one that hangs up has failed too.
-func (f *Failures) roundTrip(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(f.Timeout, time.Second))
+// roundTrip waits until a round trip may begin, and bounds it. It is not the client's to end: one that
+// hangs up has failed too. Only the deadline of ctx counts. finish must be called in any case.
+func (f *Failures) roundTrip(ctx context.Context) (_ context.Context, finish func(), err error) {
+	f.once.Do(func() { f.roundTrips = make(chan struct{}, maxRoundTrips) })
+	ends := time.Now().Add(cmp.Or(f.Timeout, time.Second))
+	if deadline, found := ctx.Deadline(); found && deadline.Before(ends) {
+		ends = deadline
+	}
+	bounded, cancel := context.WithDeadline(context.WithoutCancel(ctx), ends)
+	select {
+	case f.roundTrips <- struct{}{}:
+		return bounded, func() { <-f.roundTrips; cancel() }, nil
+	case <-bounded.Done():
+		return bounded, cancel, bounded.Err()
+	}
 }
 
 func (f *Failures) pause(now time.Time)         { f.paused.Store(now.Add(pause).UnixNano()) }
