@@ -224,3 +224,42 @@ func TestConcurrentFailures(t *testing.T) {
 		t.Errorf("%d got through", through.Load())
 	}
 }
+
+// Failures that are being counted count already: while as many as the limit allows are under way, no
+// other attempt is looked at, and none is counted beyond it.
+func TestFailuresUnderWayCount(t *testing.T) {
+	release := make(chan struct{})
+	var counting atomic.Int64
+	url := apptest.StartRedisProxy(t, apptest.StartRedis(t).URL, func(x *apptest.Exchange) {
+		if x.Command[0] == "EXEC" {
+			counting.Add(1)
+			<-release
+		}
+		apptest.Pass(x)
+	}).URL
+	n := newNode(t, connect(t, url), 3, 0)
+	n.Timeout = 10 * time.Second
+	var wait sync.WaitGroup
+	var through atomic.Int64
+	for range 3 {
+		wait.Go(func() {
+			if n.Count(t.Context(), "192.0.2.1", "alice") == 0 {
+				through.Add(1)
+			}
+		})
+	}
+	for deadline := time.Now().Add(10 * time.Second); counting.Load() < 3 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if !n.wait("192.0.2.1", "alice") || n.wait("192.0.2.1", "bob") || n.wait("192.0.2.2", "alice") {
+		t.Error("not the client at the address, or not it alone, has to wait")
+	}
+	if n.fail(100, "192.0.2.1", "alice") != 100 || counting.Load() != 3 {
+		t.Errorf("more than the limit are counted at once: %d", counting.Load())
+	}
+	close(release)
+	wait.Wait()
+	if through.Load() != 3 || !n.wait("192.0.2.1", "alice") {
+		t.Errorf("%d got through", through.Load())
+	}
+}
