@@ -1,12 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +40,7 @@ type Config struct {
 	TokenTTL          duration `name:"token-ttl" env:"CHIT_TOKEN_TTL" default:"3600s" placeholder:"DURATION" help:"Lifetime of an access token whose client has none of its own (default ${default})."`
 	TokenPrefix       string   `env:"CHIT_TOKEN_PREFIX" default:"chit" placeholder:"TEXT" help:"What tokens begin with, before the underscore (default ${default})."`
 	RequestTimeout    duration `env:"CHIT_REQUEST_TIMEOUT" default:"2s" placeholder:"DURATION" help:"Within it a request that has arrived is answered, if need be with 503 (default ${default})."`
-	MaxConcurrent     int      `env:"CHIT_MAX_CONCURRENT" default:"1000" placeholder:"N" help:"Requests worked on at once; more are answered with 503 (default ${default})."`
+	MaxConcurrent     int      `env:"CHIT_MAX_CONCURRENT" default:"0" placeholder:"N" help:"Requests worked on at once; others wait for a moment, then are answered with 503 (default: 64 for each of GOMAXPROCS)."`
 	RedisBatching     string   `env:"CHIT_REDIS_BATCHING" default:"on" placeholder:"on|off" help:"Whether concurrent requests share round trips to Redis (default ${default})."`
 	RedisWaitReplicas int      `env:"CHIT_REDIS_WAIT_REPLICAS" default:"0" placeholder:"N" help:"Replicas of Redis that must have a revocation before it is acknowledged (default ${default})."`
 	RedisWaitOnIssue  string   `env:"CHIT_REDIS_WAIT_ON_ISSUE" default:"off" placeholder:"on|off" help:"Whether they must have a new token too (default ${default})."`
@@ -149,7 +151,7 @@ func (c *Config) complete() error {
 		{c.RedisWaitReplicas < 0, "CHIT_REDIS_WAIT_REPLICAS", fmt.Sprintf("%d is not a number of replicas: write 0 or more", c.RedisWaitReplicas)},
 		{c.RedisWaitReplicas > 0 && !c.canWait(), "CHIT_REDIS_WAIT_REPLICAS", "needs one Redis server or Sentinel: in a Cluster WAIT cannot be sent after the key that was written, and the embedded Redis has no replicas"},
 		{!slices.Contains([]string{"on", "off"}, c.RedisWaitOnIssue), "CHIT_REDIS_WAIT_ON_ISSUE", fmt.Sprintf("%q is neither on nor off", c.RedisWaitOnIssue)},
-		{c.MaxConcurrent < 1, "CHIT_MAX_CONCURRENT", fmt.Sprintf("%d lets nobody in: write 1 or more", c.MaxConcurrent)},
+		{c.MaxConcurrent < 0, "CHIT_MAX_CONCURRENT", fmt.Sprintf("%d lets nobody in: write 1 or more, or 0 for the default", c.MaxConcurrent)},
 		{!slices.Contains([]string{"on", "off"}, c.RedisBatching), "CHIT_REDIS_BATCHING", fmt.Sprintf("%q is neither on nor off", c.RedisBatching)},
 		{!slices.Contains([]string{"on", "off"}, c.Migrate), "CHIT_MIGRATE", fmt.Sprintf("%q is neither on nor off", c.Migrate)},
 		{!slices.Contains([]string{"json", "text"}, c.LogFormat), "CHIT_LOG_FORMAT", fmt.Sprintf("%q is neither json nor text", c.LogFormat)},
@@ -169,6 +171,14 @@ func (c *Config) complete() error {
 		c.opsPair().check(),
 		c.Throttling.check(),
 	)...)
+}
+
+// concurrentPerCPU is how many requests are worked on at once for each CPU. What they wait for is shared
+// round trips to Redis.
+const concurrentPerCPU = 64
+
+func (c *Config) maxConcurrent() int {
+	return cmp.Or(c.MaxConcurrent, concurrentPerCPU*runtime.GOMAXPROCS(0))
 }
 
 func fault(setting, format string, args ...any) error {

@@ -149,19 +149,19 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 		return nil, err
 	}
 	return &handlers.API{
-		Clients:      clients,
-		OnRetired:    s.clients.NoteUse,
-		Tokens:       store,
-		Checks:       []handlers.Check{{Name: "database", Ping: s.clients.Ping}, {Name: "redis", Ping: store.Ping}},
-		Issuer:       s.config.Issuer,
-		TokenTTL:     s.config.TokenTTL.Duration,
-		CheckTimeout: s.config.RequestTimeout.Duration,
-		Now:          time.Now,
-		Log:          log,
-		Metrics:      handlers.NewMetrics(registry),
-		Failures:     s.failures(),
-		Proxies:      s.config.TrustedProxies.prefixes,
-		Gate:         handlers.NewGate(s.config.MaxConcurrent, registry),
+		Clients:   clients,
+		OnRetired: s.clients.NoteUse,
+		Tokens:    store,
+		Checks:    []handlers.Check{{Name: "database", Ping: s.clients.Ping}, {Name: "redis", Ping: store.Ping}},
+		Issuer:    s.config.Issuer,
+		TokenTTL:  s.config.TokenTTL.Duration,
+		Timeout:   s.config.RequestTimeout.Duration,
+		Now:       time.Now,
+		Log:       log,
+		Metrics:   handlers.NewMetrics(registry),
+		Failures:  s.failures(),
+		Proxies:   s.config.TrustedProxies.prefixes,
+		Gates:     handlers.NewGates(s.config.maxConcurrent(), s.config.RequestTimeout.Duration/2, registry),
 	}, nil
 }
 

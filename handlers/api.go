@@ -20,10 +20,12 @@ import (
 
 // Clients finds clients: Find as they were within the last second, FindSince as they were at since
 // or later. Both return models.ErrClientNotFound for an unknown id, and an error that wraps
-// models.ErrUnavailable when they cannot tell.
+// models.ErrUnavailable when they cannot tell. Knows asks nobody whether there is a client, and may be
+// wrong either way.
 type Clients interface {
 	Find(ctx context.Context, id string) (*models.Client, error)
 	FindSince(ctx context.Context, id string, since time.Time) (*models.Client, error)
+	Knows(id string) bool
 }
 
 // Tokens keeps access tokens. Find returns models.ErrTokenNotFound for a token that is not kept;
@@ -45,19 +47,19 @@ type Check struct {
 
 // API is what the public listener serves. All fields but Proxies must be set.
 type API struct {
-	Clients      Clients
-	Tokens       Tokens
-	Failures     Failures
-	Proxies      []netip.Prefix // whose X-Forwarded-For is believed
-	Checks       []Check
-	OnRetired    func(models.RetiredSecret) // told of each use of a retired secret; must not block
-	Issuer       string                     // the iss of introspection and metadata, a URL
-	TokenTTL     time.Duration              // of tokens whose client has no lifetime of its own
-	CheckTimeout time.Duration              // of a check of readiness; the stores know their own bounds
-	Now          func() time.Time
-	Log          *slog.Logger
-	Metrics      *Metrics
-	Gate         *Gate // in front of the POST endpoints
+	Clients   Clients
+	Tokens    Tokens
+	Failures  Failures
+	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
+	Checks    []Check
+	OnRetired func(models.RetiredSecret) // told of each use of a retired secret; must not block
+	Issuer    string                     // the iss of introspection and metadata, a URL
+	TokenTTL  time.Duration              // of tokens whose client has no lifetime of its own
+	Timeout   time.Duration              // of a request from the end of its body, and of a check of readiness
+	Now       func() time.Time
+	Log       *slog.Logger
+	Metrics   *Metrics
+	Gates     Gates // in front of the POST endpoints
 
 	draining atomic.Bool
 }

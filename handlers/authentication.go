@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
@@ -19,7 +20,8 @@ type credentials struct{ id, secret string }
 // endpoint is what stands behind client authentication.
 type endpoint func(ctx context.Context, x *exchange, client *models.Client, form form) error
 
-// authenticated reads the form, authenticates the client (RFC 6749 §2.3) and hands both on.
+// authenticated reads the form, authenticates the client (RFC 6749 §2.3) and hands both on. From the end
+// of the body on the request has one deadline, whatever it waits for.
 func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		x := c.(*exchange)
@@ -27,15 +29,13 @@ func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		if err := a.Gate.enter(); err != nil {
-			return err
-		}
-		defer a.Gate.leave()
+		ctx, cancel := context.WithTimeout(x.Request().Context(), a.Timeout)
+		defer cancel()
 		readings, err := clientCredentials(x.Request(), form)
 		if err != nil {
 			return err
 		}
-		ctx := x.Request().Context()
+		defer x.leave()
 		client, err := a.authenticate(ctx, x, readings)
 		if err != nil {
 			return err
@@ -44,53 +44,79 @@ func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 	}
 }
 
-// authenticate returns the client that one of the readings opens. Each reading that fails costs
-// the same work, whether or not there is such a client. A request that fails is counted once, by the
-// id that the RFC reads in it, and one without credentials has guessed nothing.
+// authenticate returns the client that one of the readings opens. A request that fails is counted once,
+// by the id that the RFC reads in it, and one without credentials has guessed nothing.
 func (a *API) authenticate(ctx context.Context, x *exchange, readings []credentials) (*models.Client, error) {
-	refusal := models.ErrAuthenticationFailed
 	if len(readings) == 0 {
-		return nil, refusal
+		return nil, models.ErrAuthenticationFailed
 	}
 	id := readings[0].id
 	if wait := a.Failures.Wait(ctx, x.RealIP(), id); wait > 0 {
 		return nil, throttled(wait, x)
 	}
-	for _, reading := range readings {
-		client, err := a.admit(ctx, x, reading)
-		if err == nil || !errors.Is(err, models.ErrAuthenticationFailed) {
-			return client, err
-		}
-		refusal = err
+	client, err := a.admit(ctx, x, readings)
+	if err != nil && !errors.Is(err, models.ErrAuthenticationFailed) {
+		return nil, err
 	}
-	if wait := a.Failures.Count(ctx, x.RealIP(), id); wait > 0 {
+	wait := a.Failures.Count
+	if err == nil {
+		wait = a.Failures.Wait // others may have used up the limit meanwhile, with guesses at the same time
+	}
+	if wait := wait(ctx, x.RealIP(), id); wait > 0 {
 		return nil, throttled(wait, x)
+	}
+	return client, err
+}
+
+// maxReadings is how many readings of a request's credentials there are at most.
+const maxReadings = 2
+
+// admit returns the client that one of the readings opens. A client may be known as it was a moment ago,
+// which is not enough to refuse it: it is then asked for as it is now. Each reading that fails costs the
+// same work, whether or not there is such a client; for an unknown client, as for a known one with a
+// wrong secret, that makes one query.
+func (a *API) admit(ctx context.Context, x *exchange, readings []credentials) (*models.Client, error) {
+	gate := a.Gates.Unknown
+	if a.Clients.Knows(readings[0].id) {
+		gate = a.Gates.Known
+	}
+	if err := x.pass(ctx, gate); err != nil {
+		return nil, err
+	}
+	started := a.Now()
+	var found [maxReadings]*models.Client
+	for i, reading := range readings {
+		client, err := a.Clients.Find(ctx, reading.id)
+		if err = a.open(x, client, err, reading.secret, started); !errors.Is(err, models.ErrAuthenticationFailed) {
+			return client, a.proven(ctx, x, err)
+		}
+		found[i] = client
+	}
+	if err := x.pass(ctx, a.Gates.Refused); err != nil {
+		return nil, err
+	}
+	refusal := models.ErrAuthenticationFailed
+	for i, reading := range readings {
+		client, err := found[i], error(nil)
+		if client != nil { // who is unknown has been asked for just now
+			client, err = a.Clients.FindSince(ctx, reading.id, started)
+		}
+		if refusal = a.open(x, client, err, reading.secret, started); !errors.Is(refusal, models.ErrAuthenticationFailed) {
+			return client, a.proven(ctx, x, refusal)
+		}
 	}
 	return nil, refusal
 }
 
-// admit returns the client that the credentials open. A client may be known as it was a moment ago,
-// which is not enough to refuse it: it is then asked for as it is now. For an unknown client, as
-// for a known one with a wrong secret, that makes one query.
+// open returns no error if the secret opens the client, which was found with an error.
 //
-// For the log admit notes the id of a client that exists, and no other: people paste secrets and
+// For the log it notes the id of a client that exists, and no other: people paste secrets and
 // tokens into the wrong place.
-func (a *API) admit(ctx context.Context, x *exchange, c credentials) (*models.Client, error) {
-	started := a.Now()
-	client, err := a.Clients.Find(ctx, c.id)
-	if err != nil && !errors.Is(err, models.ErrClientNotFound) {
-		return nil, err
+func (a *API) open(x *exchange, client *models.Client, found error, secret string, now time.Time) error {
+	if found != nil && !errors.Is(found, models.ErrClientNotFound) {
+		return found
 	}
-	retired, refusal := client.Authenticate(c.secret, started)
-	if refusal != nil {
-		if client != nil { // who is unknown has been asked for just now
-			client, err = a.Clients.FindSince(ctx, c.id, started)
-		}
-		if err != nil && !errors.Is(err, models.ErrClientNotFound) {
-			return nil, err
-		}
-		retired, refusal = client.Authenticate(c.secret, started) // for an unknown client too: the same work
-	}
+	retired, err := client.Authenticate(secret, now)
 	if client != nil {
 		x.clientID = client.ClientID
 	}
@@ -98,7 +124,15 @@ func (a *API) admit(ctx context.Context, x *exchange, c credentials) (*models.Cl
 		x.retired = true
 		a.OnRetired(*retired)
 	}
-	return client, refusal
+	return err
+}
+
+// proven lets a request on whose client was opened with no error.
+func (a *API) proven(ctx context.Context, x *exchange, err error) error {
+	if err != nil {
+		return err
+	}
+	return x.pass(ctx, a.Gates.Known)
 }
 
 // clientCredentials returns the readings of the client's credentials: none, one, or two where

@@ -24,6 +24,7 @@ type inMemory struct {
 }
 
 func (m *inMemory) Find(context.Context, string) (*models.Client, error) { return m.client, nil }
+func (m *inMemory) Knows(string) bool                                    { return true }
 func (m *inMemory) FindSince(context.Context, string, time.Time) (*models.Client, error) {
 	return m.client, nil
 }
@@ -64,10 +65,10 @@ func BenchmarkEndpoints(b *testing.B) {
 	}
 	api := handlers.API{
 		Clients: memory, Tokens: inMemoryTokens{memory}, OnRetired: func(models.RetiredSecret) {},
-		Issuer: "http://localhost:8080", TokenTTL: time.Hour, CheckTimeout: time.Second, Now: time.Now,
+		Issuer: "http://localhost:8080", TokenTTL: time.Hour, Timeout: time.Second, Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), Metrics: handlers.NewMetrics(prometheus.NewRegistry()),
 		Failures: &throttle.Failures{PerClient: 100, PerAddress: 1000, Now: time.Now},
-		Gate:     handlers.NewGate(1000, prometheus.NewRegistry()),
+		Gates:    handlers.NewGates(1000, time.Second, prometheus.NewRegistry()),
 	}
 	handler := api.Handler()
 	for _, row := range []struct{ name, path, form string }{

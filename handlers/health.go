@@ -3,7 +3,9 @@ package handlers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"sync"
 
 	"github.com/labstack/echo/v4"
@@ -14,16 +16,26 @@ func (a *API) alive(c echo.Context) error {
 	return answer(c, http.StatusOK, map[string]string{"status": "ok"})
 }
 
+// ping asks. A panic, which would end the process here, is a failure.
+func (c Check) ping(ctx context.Context) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
+		}
+	}()
+	return c.Ping(ctx)
+}
+
 // ready answers 200 while everything that the server needs answers, and 503 otherwise and while it
 // drains.
 func (a *API) ready(c echo.Context) error {
 	x := c.(*exchange)
-	ctx, cancel := context.WithTimeout(x.Request().Context(), a.CheckTimeout)
+	ctx, cancel := context.WithTimeout(x.Request().Context(), a.Timeout)
 	defer cancel()
 	states := make([]error, len(a.Checks))
 	var wait sync.WaitGroup
 	for i, check := range a.Checks {
-		wait.Go(func() { states[i] = check.Ping(ctx) })
+		wait.Go(func() { states[i] = check.ping(ctx) })
 	}
 	wait.Wait()
 

@@ -35,6 +35,7 @@ type exchange struct {
 	event     string // makes the line one of the audit trail
 	retired   bool   // the client was opened by a retired secret
 	cause     error  // what went wrong, for an answer that is not an error's
+	gate      *Gate  // where it has a place; nil: nowhere
 }
 
 var exchanges = sync.Pool{New: func() any { return &exchange{} }}

@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
-	"sync/atomic"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -10,39 +12,161 @@ import (
 var errOverload = &problem{status: http.StatusServiceUnavailable, code: "temporarily_unavailable",
 	description: "the server has more requests than it can answer in time: try again in a moment"}
 
-// Gate bounds how many requests are worked on at once. One more is turned away at once, since in a
-// queue it would only make the others late. A request is counted from when its body has arrived: who
+const (
+	// burst is for how long after a calm a queue may be long: who comes in it may wait for patience.
+	burst = 500 * time.Millisecond
+	// crowdedPatience is how long a request may wait in a queue that has stood for longer than a burst:
+	// more requests come than can be answered, and a longer queue would only make all of them late.
+	crowdedPatience = 5 * time.Millisecond
+	// calm is for how long nobody may have waited before a queue may be long again.
+	calm = time.Second
+	// maxQueue bounds the memory of a queue.
+	maxQueue = 20_000
+)
+
+// Gate bounds how many requests are worked on at once. Others wait in a queue, which is bounded by the
+// time waited in it, as CoDel bounds it (RFC 8289): long for a burst from a calm, short while it stands.
+// Who has waited for too long is turned away. A request is counted from when its body has arrived: who
 // sends slowly holds a connection and no place.
 type Gate struct {
-	limit    int64
-	inFlight atomic.Int64
+	limit    int
+	patience time.Duration
 	shed     prometheus.Counter
+
+	mu       sync.Mutex
+	inFlight int
+	waiting  int
+	queue    []*waiter // some of them may have gone
+	since    time.Time // the beginning of the present burst
+	last     time.Time // when somebody last began to wait
 }
 
-// NewGate returns a gate for limit requests, with metrics that registry collects.
-func NewGate(limit int, registry prometheus.Registerer) *Gate {
-	g := &Gate{
-		limit: int64(limit),
-		shed: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "chit_http_requests_shed_total",
-			Help: "Requests turned away because CHIT_MAX_CONCURRENT others were in flight.",
-		}),
+// waiter is a request in the queue.
+type waiter struct {
+	admitted chan struct{} // closed when it has a place; guarded by Gate.mu, as gone is
+	gone     bool
+}
+
+// Gates are the places of a request. What strangers cause has its own bounds: a request is at Unknown
+// while the database is asked for its client, at Refused once its secret has been found wrong, until
+// that is confirmed and counted, and otherwise at Known.
+type Gates struct{ Known, Unknown, Refused *Gate }
+
+// NewGates returns gates: for limit requests of known clients, and fewer of others. In a burst a request
+// waits at each for patience at most. registry collects their metrics.
+func NewGates(limit int, patience time.Duration, registry prometheus.Registerer) Gates {
+	shed := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "chit_http_requests_shed_total",
+		Help: "Requests turned away because they had waited for too long for a place, by gate: known, unknown or refused.",
+	}, []string{"gate"})
+	registry.MustRegister(shed)
+	gate := func(name string, limit int) *Gate {
+		g := &Gate{limit: limit, patience: patience, shed: shed.WithLabelValues(name)}
+		registry.MustRegister(g.gauge("chit_http_requests_in_flight", "Requests to the OAuth endpoints that have a place and are not answered.", name, &g.inFlight),
+			g.gauge("chit_http_requests_waiting", "Requests to the OAuth endpoints that wait for a place.", name, &g.waiting))
+		return g
 	}
-	registry.MustRegister(g.shed, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "chit_http_requests_in_flight",
-		Help: "Requests to the OAuth endpoints that have arrived and are not answered.",
-	}, func() float64 { return float64(g.inFlight.Load()) }))
-	return g
+	return Gates{Known: gate("known", limit), Unknown: gate("unknown", max(1, limit/2)), Refused: gate("refused", max(1, limit/4))}
 }
 
-// enter takes a place, which leave gives back unless enter has failed.
-func (g *Gate) enter() error {
-	if g.inFlight.Add(1) > g.limit {
-		g.inFlight.Add(-1)
+func (g *Gate) gauge(name, help, gate string, value *int) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{"gate": gate}}, func() float64 {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return float64(*value)
+	})
+}
+
+// enter takes a place, which leave gives back unless enter has failed. It waits for one no longer than
+// the queue allows and ctx.
+func (g *Gate) enter(ctx context.Context) error {
+	g.mu.Lock()
+	if g.inFlight < g.limit {
+		g.inFlight++
+		g.mu.Unlock()
+		return nil
+	}
+	if len(g.queue) >= maxQueue {
+		g.mu.Unlock()
 		g.shed.Inc()
 		return errOverload
 	}
+	w := &waiter{admitted: make(chan struct{})}
+	timer := time.NewTimer(g.mayWait(time.Now()))
+	defer timer.Stop()
+	g.queue = append(g.queue, w)
+	g.waiting++
+	g.mu.Unlock()
+	select {
+	case <-w.admitted:
+		return nil
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return g.giveUp(w)
+}
+
+// mayWait returns for how long a request that comes now may wait.
+func (g *Gate) mayWait(now time.Time) time.Duration {
+	if g.waiting == 0 && now.Sub(g.last) >= calm {
+		g.since = now
+	}
+	g.last = now
+	if now.Sub(g.since) < burst {
+		return g.patience
+	}
+	return min(crowdedPatience, g.patience)
+}
+
+// giveUp takes a waiter out of the queue, unless it has just got a place.
+func (g *Gate) giveUp(w *waiter) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-w.admitted:
+		return nil
+	default:
+	}
+	w.gone = true
+	g.waiting--
+	g.shed.Inc()
+	return errOverload
+}
+
+// leave gives a place back, to whoever waits first.
+func (g *Gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for len(g.queue) > 0 {
+		w := g.queue[0]
+		g.queue[0], g.queue = nil, g.queue[1:]
+		if !w.gone {
+			g.waiting--
+			close(w.admitted)
+			return
+		}
+	}
+	g.queue = nil
+	g.inFlight--
+}
+
+// pass moves a request to another gate. On failure it is at none.
+func (x *exchange) pass(ctx context.Context, to *Gate) error {
+	if x.gate == to {
+		return nil
+	}
+	x.leave()
+	if err := to.enter(ctx); err != nil {
+		return err
+	}
+	x.gate = to
 	return nil
 }
 
-func (g *Gate) leave() { g.inFlight.Add(-1) }
+// leave gives back the place that the request has.
+func (x *exchange) leave() {
+	if x.gate != nil {
+		x.gate.leave()
+		x.gate = nil
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -45,16 +47,38 @@ func (x *exchange) RealIP() string {
 // X-Forwarded-For that is not a proxy's if the peer is one of the proxies. Of what others say in
 // that header nothing is believed. A header that is malformed there leaves the peer's.
 func addresses(proxies []netip.Prefix) echo.IPExtractor {
+	direct := echo.ExtractIPDirect()
 	if len(proxies) == 0 {
-		return echo.ExtractIPDirect()
+		return direct
 	}
-	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, proxy := range proxies {
-		proxy = proxy.Masked()
-		trust = append(trust, echo.TrustIPRange(&net.IPNet{
-			IP:   proxy.Addr().AsSlice(),
-			Mask: net.CIDRMask(proxy.Bits(), proxy.Addr().BitLen()),
-		}))
+	return func(r *http.Request) string {
+		peer := direct(r)
+		client, fit := parseHop(peer)
+		hops := strings.Split(strings.Join(r.Header.Values(echo.HeaderXForwardedFor), ","), ",")
+		for i := len(hops) - 1; i >= 0 && fit && isProxy(proxies, client); i-- {
+			client, fit = parseHop(hops[i])
+		}
+		if !fit {
+			return peer
+		}
+		return client.String()
 	}
-	return echo.ExtractIPFromXFFHeader(trust...)
+}
+
+func isProxy(proxies []netip.Prefix, address netip.Addr) bool {
+	return slices.ContainsFunc(proxies, func(proxy netip.Prefix) bool { return proxy.Contains(address) })
+}
+
+// parseHop reads an address as proxies write it: bare, or with a port as some do, 203.0.113.9:4711 and
+// [2001:db8::1]:443.
+func parseHop(text string) (netip.Addr, bool) {
+	text = strings.TrimSpace(text)
+	if withPort, err := netip.ParseAddrPort(text); err == nil {
+		return withPort.Addr().Unmap(), withPort.Addr().Zone() == ""
+	}
+	if inner, bracketed := strings.CutPrefix(text, "["); bracketed {
+		text = strings.TrimSuffix(inner, "]")
+	}
+	address, err := netip.ParseAddr(text)
+	return address.Unmap(), err == nil && address.Zone() == ""
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"chit/models"
 )
 
@@ -107,6 +109,8 @@ func (m memory) Find(_ context.Context, id string) (*models.Client, error) {
 	return nil, models.ErrClientNotFound
 }
 
+func (m memory) Knows(id string) bool { return m[id] != nil }
+
 func (m memory) FindSince(ctx context.Context, id string, _ time.Time) (*models.Client, error) {
 	return m.Find(ctx, id)
 }
@@ -128,10 +132,14 @@ func TestAuthenticationTiming(t *testing.T) {
 	authenticate := func(client *models.Client, secret string) func() {
 		return func() { _, _ = client.Authenticate(secret, now) }
 	}
-	api := &API{Clients: memory{"known": known}, Now: func() time.Time { return now }}
+	api := &API{Clients: memory{"known": known}, Now: func() time.Time { return now }, Gates: NewGates(4, time.Second, prometheus.NewRegistry())}
 	var x exchange
 	admit := func(id, secret string) func() {
-		return func() { _, _ = api.admit(t.Context(), &x, credentials{id, secret}) }
+		readings := []credentials{{id, secret}}
+		return func() {
+			_, _ = api.admit(t.Context(), &x, readings)
+			x.leave()
+		}
 	}
 	for _, row := range []struct {
 		name  string
