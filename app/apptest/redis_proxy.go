@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 )
 
@@ -20,11 +19,9 @@ type RedisProxy struct {
 	URL  string // the server's, with the proxy's address
 	Addr string
 
-	target   string
-	each     func(*Exchange)
-	mu       sync.Mutex
-	conns    map[net.Conn]bool
-	listener net.Listener
+	target string
+	each   func(*Exchange)
+	conns  *connections
 }
 
 // Exchange is a command on its way through a RedisProxy.
@@ -52,57 +49,22 @@ func StartRedisProxy(t testing.TB, redisURL string, each func(*Exchange)) *Redis
 	t.Helper()
 	parsed, err := url.Parse(redisURL)
 	must(t, err)
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	must(t, err)
-	p := &RedisProxy{Addr: listener.Addr().String(), target: parsed.Host, each: each, conns: map[net.Conn]bool{}, listener: listener}
+	p := &RedisProxy{target: parsed.Host, each: each}
+	p.conns, p.Addr = listenForProxy(t, p.serve)
 	parsed.Host = p.Addr
 	p.URL = parsed.String()
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() { p.serve(client) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close() // it serves nobody any more
-		p.CutAll()
-		serving.Wait()
-	})
 	return p
 }
 
 // CutAll ends every connection.
-func (p *RedisProxy) CutAll() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for conn := range p.conns {
-		_ = conn.Close() // that is all it is for
-	}
-}
-
-func (p *RedisProxy) keep(conn net.Conn) func() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.conns[conn] = true
-	return func() {
-		_ = conn.Close() // it may be closed already
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.conns, conn)
-	}
-}
+func (p *RedisProxy) CutAll() { p.conns.cutAll() }
 
 func (p *RedisProxy) serve(client net.Conn) {
-	defer p.keep(client)()
 	server, err := net.Dial("tcp", p.target)
 	if err != nil {
 		return
 	}
-	defer p.keep(server)()
+	defer p.conns.keep(server)()
 	conn := &ProxyConn{client: client, server: server, replies: bufio.NewReader(server)}
 	requests := bufio.NewReader(client)
 	for !conn.cut {
@@ -142,6 +104,19 @@ func (x *Exchange) Reply(raw []byte) {
 
 // Fail replies with an error, such as "OOM command not allowed".
 func (x *Exchange) Fail(message string) { x.Reply([]byte("-" + message + "\r\n")) }
+
+// Half sends the first half of a reply and ends the connection.
+func (x *Exchange) Half(raw []byte) {
+	_, _ = x.Conn.client.Write(raw[:len(raw)/2]) // it is cut anyway
+	x.Cut()
+}
+
+// HalfClose tells the client that nothing more will come, and goes on listening to it.
+func (x *Exchange) HalfClose() {
+	if tcp, is := x.Conn.client.(*net.TCPConn); is {
+		_ = tcp.CloseWrite() // one that is closed says so too
+	}
+}
 
 // Cut ends the connection on both sides.
 func (x *Exchange) Cut() {

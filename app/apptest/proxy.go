@@ -1,0 +1,61 @@
+package apptest
+
+import (
+	"net"
+	"sync"
+	"testing"
+)
+
+// connections are those of a proxy that are open.
+type connections struct {
+	mu   sync.Mutex
+	open map[net.Conn]bool
+}
+
+// listenForProxy calls serve for each connection that comes to the address that it returns, until the test ends.
+func listenForProxy(t testing.TB, serve func(client net.Conn)) (conns *connections, address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	must(t, err)
+	conns = &connections{open: map[net.Conn]bool{}}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer conns.keep(client)()
+				serve(client)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close() // it serves nobody any more
+		conns.cutAll()
+		serving.Wait()
+	})
+	return conns, listener.Addr().String()
+}
+
+// keep notes that a connection is open, and returns what closes it.
+func (c *connections) keep(conn net.Conn) func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open[conn] = true
+	return func() {
+		_ = conn.Close() // it may be closed already
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.open, conn)
+	}
+}
+
+func (c *connections) cutAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.open {
+		_ = conn.Close() // that is all it is for
+	}
+}
