@@ -1,12 +1,17 @@
 package app
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // endpoint is where a server listens.
@@ -27,25 +32,95 @@ func (s *Server) listen(at endpoint, server *http.Server, log *slog.Logger) (str
 		server.TLSConfig = certificate.serverTLS()
 		scheme, serve = "https", func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
-	listener, err := net.Listen("tcp", at.address)
+	var config net.ListenConfig
+	config.SetMultipathTCP(false) // its sockets take no filter, which drain needs
+	inner, err := config.Listen(context.Background(), "tcp", at.address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return "", fmt.Errorf("%s is in use by another program: stop it, or set %s to another address", at.address, at.setting)
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", at.setting, err)
 	}
+	l := &listener{Listener: inner, open: map[*connection]bool{}}
 	// Without HTTP/2: docs/adr/0009-certificates-by-file-and-http-1.md.
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetHTTP1(true)
 	server.ReadHeaderTimeout = readHeaderTimeout
 	server.IdleTimeout = idleTimeout
 	server.MaxHeaderBytes = maxHeaderBytes
+	server.ConnState = noteState
 	server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
-	s.servers, s.listeners = append(s.servers, server), append(s.listeners, listener)
+	s.servers, s.listeners = append(s.servers, server), append(s.listeners, l)
 	go func() {
-		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(l); !errors.Is(err, http.ErrServerClosed) && !l.isClosed() {
 			s.failed <- err
 		}
 	}()
-	return scheme + "://" + listener.Addr().String(), nil
+	return scheme + "://" + l.Addr().String(), nil
+}
+
+// listener knows the connections that it has accepted. It may be closed before its server, and more than
+// once.
+type listener struct {
+	net.Listener
+
+	mu     sync.Mutex // guards what follows
+	open   map[*connection]bool
+	closed bool
+}
+
+// connection is one that was accepted.
+type connection struct {
+	net.Conn
+	of       *listener
+	accepted time.Time
+	state    atomic.Int32 // an http.ConnState
+}
+
+// noteState is a server's ConnState.
+func noteState(conn net.Conn, state http.ConnState) {
+	if secure, is := conn.(*tls.Conn); is {
+		conn = secure.NetConn()
+	}
+	if c, is := conn.(*connection); is {
+		c.state.Store(int32(state))
+	}
+}
+
+// Accept waits for the next connection.
+func (l *listener) Accept() (net.Conn, error) {
+	inner, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &connection{Conn: inner, of: l, accepted: time.Now()}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open[c] = true
+	return c, nil
+}
+
+// Close ends the listener and leaves its connections alone.
+func (l *listener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	return l.Listener.Close()
+}
+
+func (l *listener) isClosed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed
+}
+
+// Close ends the connection.
+func (c *connection) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.open, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -43,10 +42,11 @@ type Server struct {
 
 	config    Config
 	api       *handlers.API
+	registry  *prometheus.Registry
 	clients   *repository.Clients
 	redis     redis.UniversalClient
 	servers   []*http.Server
-	listeners []net.Listener
+	listeners []*listener
 	failed    chan error
 	closers   []func() error
 }
@@ -71,8 +71,8 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 	} else if err := addDemoClients(ctx, s.clients); err != nil {
 		return nil, err
 	}
-	registry := newRegistry(s.clients.DB(), s.redis)
-	if s.api, err = s.newAPI(registry, log); err != nil {
+	s.registry = newRegistry(s.clients.DB(), s.redis)
+	if s.api, err = s.newAPI(s.registry, log); err != nil {
 		return nil, err
 	}
 	public := &http.Server{
@@ -84,12 +84,27 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 	if s.URL, err = s.listen(endpoint{config.Listen, "CHIT_LISTEN", config.publicPair()}, public, log); err != nil {
 		return nil, err
 	}
-	ops := &http.Server{Handler: opsHandler(registry)} // a profile takes as long as it is asked to
+	ops := &http.Server{Handler: opsHandler(s.registry)} // a profile takes as long as it is asked to
 	if s.OpsURL, err = s.listen(endpoint{config.OpsListen, "CHIT_OPS_LISTEN", config.opsPair()}, ops, log); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return s, s.announce()
 }
+
+// announce tells the commands of the embedded mode where its Redis is. It comes last: a server that does
+// not start takes nothing from one that runs.
+func (s *Server) announce() error {
+	if !s.config.Embedded() {
+		return nil
+	}
+	withdraw, err := announceRedis(s.config.EmbeddedDatabase, s.embeddedRedisURL())
+	if err == nil {
+		s.closers = append(s.closers, withdraw)
+	}
+	return err
+}
+
+func (s *Server) embeddedRedisURL() string { return "redis://127.0.0.1:" + s.RedisPort }
 
 func (s *Server) openDatabase(ctx context.Context, log *slog.Logger) (err error) {
 	dialect := s.config.dialect()
@@ -122,12 +137,7 @@ func (s *Server) openRedis(ctx context.Context) (err error) {
 			return err
 		}
 		s.closers = append(s.closers, stop)
-		url = "redis://127.0.0.1:" + s.RedisPort
-		withdraw, err := announceRedis(s.config.EmbeddedDatabase, url)
-		if err != nil {
-			return err
-		}
-		s.closers = append(s.closers, withdraw)
+		url = s.embeddedRedisURL()
 	}
 	if s.redis, err = tokens.Connect(url); err != nil {
 		return err
@@ -205,12 +215,13 @@ func (s *Server) Failed() <-chan error { return s.failed }
 // Stop ends the server: for delay it goes on serving but reports that it is not ready, then it
 // stops listening and waits for the requests in flight, for as long as ctx allows.
 func (s *Server) Stop(ctx context.Context, delay time.Duration) error {
+	began := time.Now()
 	s.api.Drain()
 	select {
 	case <-time.After(delay):
 	case <-ctx.Done():
 	}
-	turnAway(s.listeners[0])
+	s.listeners[0].drain(ctx, began)
 	var errs []error
 	for _, server := range s.servers {
 		if err := server.Shutdown(ctx); err != nil {

@@ -22,8 +22,14 @@ func empty(c echo.Context) error { return write(c, http.StatusOK, nil) }
 // jsonTypes is shared by all answers, which spares each an allocation. Nobody may change it.
 var jsonTypes = []string{"application/json"}
 
+// closing tells a client that its next request needs a new connection. It is likewise shared.
+var closing = []string{"close"}
+
 func write(c echo.Context, status int, body []byte) error {
 	c.Response().Header()["Content-Type"] = jsonTypes
+	if x, is := c.(*exchange); is && x.draining.Load() {
+		c.Response().Header()["Connection"] = closing
+	}
 	c.Response().WriteHeader(status)
 	_, err := c.Response().Write(body)
 	return err

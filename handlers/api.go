@@ -64,8 +64,8 @@ type API struct {
 	draining atomic.Bool
 }
 
-// Drain makes the API report that it is not ready and end connections after their next answer.
-// It goes on serving.
+// Drain makes the API report that it is not ready and end each connection with its next answer, also
+// where that is under way. It goes on serving.
 func (a *API) Drain() { a.draining.Store(true) }
 
 // Handler returns the routes.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -36,6 +37,8 @@ type exchange struct {
 	retired   bool   // the client was opened by a retired secret
 	cause     error  // what went wrong, for an answer that is not an error's
 	gate      *Gate  // where it has a place; nil: nowhere
+
+	draining *atomic.Bool // API's
 }
 
 var exchanges = sync.Pool{New: func() any { return &exchange{} }}
@@ -54,7 +57,7 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 		started := time.Now()
 		x := exchanges.Get().(*exchange)
 		defer exchanges.Put(x)
-		*x = exchange{Context: c, requestID: requestID(c.Request())}
+		*x = exchange{Context: c, requestID: requestID(c.Request()), draining: &a.draining}
 		a.setHeaders(x)
 
 		err := call(next, x)
@@ -86,8 +89,8 @@ func (a *API) setHeaders(x *exchange) {
 	header["Cache-Control"] = noStore
 	header["Pragma"] = noCache
 	header["X-Request-Id"] = []string{x.requestID}
-	if a.draining.Load() || doubtfulEnd(x.Request()) {
-		header.Set("Connection", "close")
+	if doubtfulEnd(x.Request()) {
+		header["Connection"] = closing
 	}
 }
 
