@@ -22,21 +22,27 @@ func (s *serveCommand) Help() string {
 }
 
 // Run serves until a signal comes or a listener fails. SIGTERM, from whoever runs many of these,
-// lets load balancers notice first; SIGINT, from a person at a terminal, does not wait. A second
-// signal ends the process at once.
+// lets load balancers notice first, and so does SIGHUP, unless whoever started it had it ignored;
+// SIGINT, from a person at a terminal, does not wait. A second signal ends the process at once. SIGPIPE
+// is no reason to end: whoever reads the log may go away and come back.
 func (s *serveCommand) Run(c *console) error {
 	if err := s.complete(); err != nil {
 		return usageError{err}
 	}
 	setGarbageCollection()
-	log, closeLog := newLogger(c.err, s.LogFormat, s.LogLevel)
-	defer closeLog()
+	signal.Ignore(syscall.SIGPIPE)
+	log, buffer := newLogger(c.err, s.LogFormat, s.LogLevel)
+	defer buffer.close()
 	server, err := Start(c, s.Config, log)
 	if err != nil {
 		return err
 	}
+	server.registry.MustRegister(droppedLines(buffer))
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	log.Info("listening", "url", server.URL, "ops_url", server.OpsURL, "embedded", s.Embedded())
 	if !s.Embedded() && strings.HasPrefix(s.Issuer, "http:") {
 		log.Warn("CHIT_ISSUER is not an https URL, which RFC 8414 requires", "issuer", s.Issuer)

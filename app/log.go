@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -10,20 +11,28 @@ import (
 	"time"
 )
 
-// newLogger returns a logger with one line a record. Lines of level info and below are written
-// together, after a twentieth of a second at the latest; a warning is written at once, with all
-// that came before it. close writes what is left.
-func newLogger(out io.Writer, format, level string) (log *slog.Logger, close func()) {
+// newLogger returns a logger with one line a record, and the buffer that they go through. Lines are
+// written together, after a twentieth of a second at the latest; a warning has all that came before it
+// written at once. No line waits for the one that reads them.
+func newLogger(out io.Writer, format, level string) (*slog.Logger, *lineBuffer) {
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
 		least = slog.LevelInfo // validated before
 	}
 	options := &slog.HandlerOptions{Level: least}
-	buffer := newLineBuffer(out)
+	handler := func(out io.Writer) slog.Handler { return slog.NewTextHandler(out, options) }
 	if format == "json" {
-		return slog.New(lineHandler{slog.NewJSONHandler(buffer, options), buffer}), buffer.close
+		handler = func(out io.Writer) slog.Handler { return slog.NewJSONHandler(out, options) }
 	}
-	return slog.New(flushingHandler{slog.NewTextHandler(buffer, options), buffer}), buffer.close
+	buffer := newLineBuffer(out, func(lines int) []byte {
+		var line bytes.Buffer
+		slog.New(handler(&line)).Error("the log could not be written to for a while, so lines were dropped", "lines", lines)
+		return line.Bytes()
+	})
+	if format == "json" {
+		return slog.New(lineHandler{handler(buffer), buffer}), buffer
+	}
+	return slog.New(flushingHandler{handler(buffer), buffer}), buffer
 }
 
 // flushingHandler writes warnings at once.

@@ -32,7 +32,7 @@ func TestLinesAreSlogsOwn(t *testing.T) {
 		if err := slog.NewJSONHandler(&want, nil).Handle(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		buffer := newLineBuffer(&got)
+		buffer := newLineBuffer(&got, nil)
 		if err := (lineHandler{slog.NewJSONHandler(buffer, nil), buffer}).Handle(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
@@ -66,31 +66,34 @@ func (r *recorder) all() string {
 	return strings.Join(r.writes, "")
 }
 
+func (r *recorder) has(t *testing.T, what string, check func(all string) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !check(r.all()); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %q", what, r.all())
+		}
+	}
+}
+
 func TestLinesAreWrittenTogether(t *testing.T) {
 	for _, format := range []string{"json", "text"} {
 		out := &recorder{}
-		log, closeLog := newLogger(out, format, "info")
+		log, buffer := newLogger(out, format, "info")
 		for range 100 {
 			log.Info("one of many")
 		}
 		log.Debug("not at this level")
 		log.Warn("at once")
-		if got := strings.Count(out.all(), "\n"); got != 101 {
-			t.Errorf("%s: %d lines after the warning", format, got)
-		}
+		out.has(t, "all lines up to the warning", func(all string) bool { return strings.Count(all, "\n") == 101 })
+		out.mu.Lock()
 		if len(out.writes) > 5 {
 			t.Errorf("%s: %d writes", format, len(out.writes))
 		}
+		out.mu.Unlock()
 		log.Info("late")
-		deadline := time.Now().Add(5 * time.Second)
-		for !strings.Contains(out.all(), "late") {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: a line that nothing follows is not written", format)
-			}
-			time.Sleep(time.Millisecond)
-		}
+		out.has(t, "a line that nothing follows", func(all string) bool { return strings.Contains(all, "late") })
 		log.Info("last")
-		closeLog()
+		buffer.close()
 		if !strings.Contains(out.all(), "last") {
 			t.Errorf("%s: the last line is lost", format)
 		}
@@ -100,7 +103,7 @@ func TestLinesAreWrittenTogether(t *testing.T) {
 // Many write at once, over many flushes: no line is lost or torn.
 func TestLinesStayWhole(t *testing.T) {
 	out := &recorder{}
-	log, closeLog := newLogger(out, "json", "info")
+	log, buffer := newLogger(out, "json", "info")
 	text := strings.Repeat("x", 300)
 	var wait sync.WaitGroup
 	for range 8 {
@@ -111,7 +114,7 @@ func TestLinesStayWhole(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	closeLog()
+	buffer.close()
 	lines := 0
 	for line := range strings.Lines(out.all()) {
 		lines++
@@ -124,19 +127,82 @@ func TestLinesStayWhole(t *testing.T) {
 	}
 }
 
+// Lines that cannot be written are counted, and the log says so once when it can be written to again.
 func TestLostLinesAreSaid(t *testing.T) {
-	out := &recorder{err: errors.New("disk full")}
-	buffer := newLineBuffer(out)
-	defer buffer.close()
-	io.WriteString(buffer, "lost\n")
-	buffer.flush()
-	out.mu.Lock()
-	out.err = nil
-	out.mu.Unlock()
-	io.WriteString(buffer, "kept\n")
-	buffer.flush()
-	if got := out.all(); !strings.Contains(got, `"lost_bytes":5}`) || !strings.HasSuffix(got, "kept\n") {
-		t.Errorf("got %q", got)
+	for format, want := range map[string]string{"json": `,"lines":2}`, "text": " lines=2\n"} {
+		out := &recorder{err: errors.New("disk full")}
+		log, buffer := newLogger(out, format, "info")
+		log.Warn("lost")
+		waitFor(t, "the first line to be lost", func() bool { return buffer.total.Load() == 1 })
+		log.Warn("lost")
+		waitFor(t, "the second line to be lost", func() bool { return buffer.total.Load() == 2 })
+		out.mu.Lock()
+		out.err = nil
+		out.mu.Unlock()
+		log.Info("kept")
+		log.Warn("kept too")
+		buffer.close()
+		if got := out.all(); strings.Count(got, want) != 1 || strings.Count(got, "kept") != 2 || strings.Contains(got, `msg":"lost"`) {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
+// stuck is a writer that takes nothing until it is let go.
+type stuck struct {
+	recorder
+	release chan struct{}
+}
+
+func (s *stuck) Write(p []byte) (int, error) {
+	<-s.release
+	return s.recorder.Write(p)
+}
+
+// A reader that stands still delays nobody who logs, takes a bounded amount of memory, and does not keep
+// the server from ending.
+func TestStuckReader(t *testing.T) {
+	out := &stuck{release: make(chan struct{})}
+	log, buffer := newLogger(out, "json", "info")
+	line := strings.Repeat("x", 1000)
+	const lines = 3 * maxUnwritten / 1000
+	for range lines {
+		log.Warn(line)
+	}
+	buffer.mu.Lock()
+	if len(buffer.waiting) > maxUnwritten {
+		t.Errorf("%d bytes wait", len(buffer.waiting))
+	}
+	buffer.mu.Unlock()
+	if buffer.total.Load() < lines/3 {
+		t.Errorf("only %d of %d lines are dropped", buffer.total.Load(), lines)
+	}
+	close(out.release)
+	waitFor(t, "what waited to be written", func() bool {
+		buffer.mu.Lock()
+		defer buffer.mu.Unlock()
+		return len(buffer.waiting) == 0
+	})
+	log.Warn("after")
+	out.has(t, "the line after", func(all string) bool { return strings.Contains(all, "after") })
+	out.has(t, "the line on what was dropped", func(all string) bool {
+		return strings.Count(all, "lines were dropped") == 1 && strings.Count(all, "\n") == lines+2-int(buffer.total.Load())
+	})
+	buffer.close()
+
+	out = &stuck{release: make(chan struct{})}
+	defer close(out.release)
+	log, buffer = newLogger(out, "json", "info")
+	log.Warn("never read")
+	buffer.close() // a test that hangs here fails
+}
+
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain for", what)
+		}
 	}
 }
 
@@ -146,7 +212,7 @@ func BenchmarkLog(b *testing.B) {
 		slog.Int("status", 200), slog.Float64("duration_ms", 1.387), slog.String("remote", "127.0.0.1"), slog.String("event", "token_issued"),
 		slog.String("client_id", "my-machine-client"), slog.String("jti", strings.Repeat("0", 64)),
 	}
-	buffer := newLineBuffer(io.Discard)
+	buffer := newLineBuffer(io.Discard, nil)
 	for name, handler := range map[string]slog.Handler{
 		"slog":            slog.NewJSONHandler(io.Discard, nil),
 		"slog, buffered":  slog.NewJSONHandler(buffer, nil),

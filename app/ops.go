@@ -63,6 +63,14 @@ func registerCache(registry prometheus.Registerer, cache *repository.Cache) {
 	)
 }
 
+// droppedLines is the metric of what the log has lost.
+func droppedLines(buffer *lineBuffer) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "chit_log_lines_dropped_total",
+		Help: "Lines of the log that were dropped because they could not be written in time.",
+	}, func() float64 { return float64(buffer.total.Load()) })
+}
+
 func redisPool(name, help string, read func(*redis.PoolStats) uint32, client redis.UniversalClient) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
 		return float64(read(client.PoolStats()))
