@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -68,12 +70,26 @@ func run(args []string, c *console) int {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return c.fail(usageError{err})
+		return c.fail(usageError{withoutSecrets(err)})
 	}
-	if err := parsed.Run(c); err != nil {
+	out := &checkedOutput{Writer: c.out}
+	c.out = out
+	err = parsed.Run(c)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("it is done, but the output could not be written: %w", out.err)
+	}
+	if err != nil {
 		return c.fail(err)
 	}
 	return 0
+}
+
+// notAWord finds what was typed in the wrong place and may be a token or a secret.
+var notAWord = regexp.MustCompile(`(unexpected argument) ([^\s,]*[^a-z\s,-][^\s,]*|[^\s,]{20,})|[0-9A-Za-z-]{1,32}_[A-Z2-7]{59}`)
+
+// withoutSecrets returns the error of a command line without what may be a secret in it.
+func withoutSecrets(err error) error {
+	return errors.New(notAWord.ReplaceAllString(err.Error(), "$1 (not repeated here: it may be a secret)"))
 }
 
 // ParseConfig returns the settings of chit serve for these flags and the environment, complete and
@@ -90,12 +106,25 @@ func ParseConfig(flags ...string) (Config, error) {
 	return config, config.complete()
 }
 
-// fail prints err as a line of its own, or as a list where it is several, and returns the status.
+// failTimeout is for how long fail waits for who reads what it prints.
+const failTimeout = time.Second
+
+// fail prints err as a line of its own, or as a list where it is several, and returns the status. Its
+// reader may be the one whose pipe is full: that does not keep the process from ending.
 func (c *console) fail(err error) int {
-	if lines := strings.Split(strings.TrimSpace(explain(err)), "\n"); len(lines) == 1 {
-		fmt.Fprintln(c.err, "chit:", lines[0])
-	} else {
-		fmt.Fprintf(c.err, "chit: %d things are wrong:\n  %s\n", len(lines), strings.Join(lines, "\n  "))
+	lines := strings.Split(strings.TrimSpace(explain(err)), "\n")
+	message := "chit: " + lines[0] + "\n"
+	if len(lines) > 1 {
+		message = fmt.Sprintf("chit: %d things are wrong:\n  %s\n", len(lines), strings.Join(lines, "\n  "))
+	}
+	printed := make(chan struct{})
+	go func() {
+		defer close(printed)
+		_, _ = io.WriteString(c.err, message) // the status says the rest
+	}()
+	select {
+	case <-printed:
+	case <-time.After(failTimeout):
 	}
 	if errors.As(err, new(usageError)) {
 		return exitUsage

@@ -81,7 +81,10 @@ func (cmd *clientCreateCommand) Run(c *console) error {
 		return err
 	}
 	view := viewOf(client).withSecret(secret)
-	return cmd.print(c, view, table.Row{"CLIENT_ID", "CLIENT_SECRET"}, []table.Row{{view.ClientID, secret}})
+	if err := cmd.print(c, view, table.Row{"CLIENT_ID", "CLIENT_SECRET"}, []table.Row{{view.ClientID, secret}}); err != nil {
+		return fmt.Errorf("client %s is registered, but its secret could not be printed, and nobody knows it: `chit client rotate-secret %s` gives it another: %w", cmd.ID, cmd.ID, err)
+	}
+	return nil
 }
 
 func (cmd *clientCreateCommand) check() error {

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"chit/repository"
 	"chit/tokens"
@@ -83,10 +84,11 @@ type clientDeleteCommand struct {
 }
 
 func (*clientDeleteCommand) Help() string {
-	return "Its tokens are inactive at once, on every node; the keys in Redis are removed then. Ctrl-C stops that; `chit token revoke --client` goes on with it.\n\nExample:\n\n  chit client delete billing-job --yes"
+	return "It is disabled first, which ends its tokens on every node within a second. Then it is deleted, and the keys in Redis are removed. Ctrl-C stops that; the command, run again, or `chit token revoke --client` goes on with it.\n\nExample:\n\n  chit client delete billing-job --yes"
 }
 
-// Run deletes the client and removes the keys of its tokens.
+// Run deletes the client and removes the keys of its tokens. Before that it shuts the client out and lets
+// every node hear of it: a token that a node still issues is then among those that are removed.
 func (cmd *clientDeleteCommand) Run(c *console) error {
 	if err := cmd.completeBoth(); err != nil {
 		return err
@@ -97,8 +99,14 @@ func (cmd *clientDeleteCommand) Run(c *console) error {
 	c, stop := c.interruptible()
 	defer stop()
 	return cmd.withTokensIfAny(c, func(clients *repository.Clients, store *tokens.Store) error {
-		if err := clients.Delete(c, cmd.ID); err != nil {
+		if _, err := clients.Disable(c, cmd.ID); err != nil {
 			return unconfirmed(cmd.ID, err)
+		}
+		if err := cmd.letNodesHear(c, store); err != nil {
+			return err
+		}
+		if err := clients.Delete(c, cmd.ID); err != nil {
+			return cmd.notDeleted(explain(err))
 		}
 		r := revocation{
 			fact: fmt.Sprintf("client %s is deleted, and its tokens are inactive", cmd.ID),
@@ -113,4 +121,22 @@ func (cmd *clientDeleteCommand) Run(c *console) error {
 		}
 		return cmd.report(c, r, revocationView{ClientID: cmd.ID, KeysRemoved: removed})
 	})
+}
+
+// letNodesHear waits until every node must know that the client is disabled. In the embedded mode the
+// server asks the database each time.
+func (cmd *clientDeleteCommand) letNodesHear(c *console, store *tokens.Store) error {
+	if store == nil || cmd.Embedded() {
+		return nil
+	}
+	select {
+	case <-time.After(settled):
+		return nil
+	case <-c.Done():
+		return cmd.notDeleted("interrupted")
+	}
+}
+
+func (cmd *clientDeleteCommand) notDeleted(why string) error {
+	return fmt.Errorf("client %s is disabled and its tokens are inactive, but it is not deleted: %s; run the command again", cmd.ID, why)
 }

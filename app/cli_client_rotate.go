@@ -90,19 +90,22 @@ func (cmd *clientRotateCommand) rotate(c *console, clients *repository.Clients) 
 	case err != nil:
 		return time.Time{}, fmt.Errorf("the database has not confirmed the new secret, which is useless then; run the command again: %s", explain(err))
 	}
+	// Printed before all else: whatever fails from here on, this is the client's secret now.
+	printErr := cmd.printSecret(c, client, secret)
+	if printErr != nil {
+		printErr = fmt.Errorf("the secret of %s is changed, but the new one could not be printed, and nobody knows it: run the command again: %w", cmd.ID, printErr)
+	}
 	if cmd.RevokeTokens && cmd.Overlap.Duration == 0 {
 		err = cmd.revokeStragglers(c, clients, client)
 	}
-	// Whatever has failed since, this is the client's secret now.
-	printErr := cmd.printSecret(c, client, secret)
 	if client.TokensRevokedBefore != nil {
 		revoked = *client.TokensRevokedBefore
 	}
-	return revoked, errors.Join(err, printErr)
+	return revoked, errors.Join(printErr, err)
 }
 
 // revokeStragglers revokes the tokens that nodes have issued for the old secret since the rotation,
-// not yet knowing of it. Nobody has the new one yet.
+// not yet knowing of it. A token that the new one has got meanwhile goes too.
 func (cmd *clientRotateCommand) revokeStragglers(c *console, clients *repository.Clients, client *models.Client) error {
 	select {
 	case <-time.After(settled):

@@ -42,7 +42,11 @@ func (f yesFlag) confirm(c *console, question string) error {
 // interruptible returns a console that is done when a first signal comes. A second one ends the
 // process.
 func (c *console) interruptible() (*console, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(c.Context, signals...)
 	context.AfterFunc(ctx, stop)
 	return &console{Context: ctx, in: c.in, out: c.out, err: c.err}, stop
 }

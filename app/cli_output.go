@@ -2,6 +2,8 @@ package app
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -23,14 +25,30 @@ func (f outputFlag) print(c *console, value any, header table.Row, rows []table.
 		return encoder.Encode(value)
 	}
 	writer := table.NewWriter()
-	writer.SetOutputMirror(c.out)
 	writer.SetStyle(plainTable())
 	if header != nil {
 		writer.AppendHeader(header)
 	}
 	writer.AppendRows(rows)
-	writer.Render()
-	return nil
+	if writer.Length() == 0 && header == nil {
+		return nil
+	}
+	_, err := fmt.Fprintln(c.out, writer.Render())
+	return err
+}
+
+// checkedOutput remembers the first error of what it writes to: many who print look at none.
+type checkedOutput struct {
+	io.Writer
+	err error
+}
+
+func (o *checkedOutput) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // plainTable is a table without lines, for terminals and for awk.

@@ -1,0 +1,117 @@
+package app_test
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"chit/app/apptest"
+)
+
+// What cannot be printed has not been handed over: the command says so and fails.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("there is no /dev/full: skipped")
+	}
+	env := []string{"CHIT_EMBEDDED_DATABASE=" + t.TempDir() + "/chit.db"}
+	create(t, env, "billing-job")
+	for _, row := range []struct{ command, says string }{
+		{"client create other", "client other is registered, but its secret could not be printed, and nobody knows it: `chit client rotate-secret other` gives it another: "},
+		{"client create another -o json", "client another is registered, but its secret could not be printed"},
+		{"client rotate-secret billing-job", "the secret of billing-job is changed, but the new one could not be printed, and nobody knows it: run the command again: "},
+		{"client rotate-secret billing-job --revoke-tokens --yes", "the secret of billing-job is changed, but the new one could not be printed"},
+		{"client list", ""},
+		{"client show billing-job", ""},
+		{"client update billing-job --name x", ""},
+		{"client disable billing-job --yes", ""},
+		{"client delete billing-job --yes -o json", ""},
+		{"migrate status", ""},
+		{"migrate up", ""},
+		{"version", ""},
+		{"--help", ""},
+	} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := command(t, env, strings.Fields(row.command)...)
+		var stderr strings.Builder
+		cmd.Stdout, cmd.Stderr = full, &stderr
+		_ = cmd.Run() // its status is looked at
+		full.Close()
+		if row.command == "--help" {
+			continue // kong exits by itself
+		}
+		if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), row.says) || !strings.Contains(stderr.String(), "no space left on device") {
+			t.Errorf("%s: status %d, %s", row.command, cmd.ProcessState.ExitCode(), &stderr)
+		}
+	}
+}
+
+// The new secret is printed before anything is waited for, and a hang-up in the wait ends in order.
+func TestHangUpDuringARotation(t *testing.T) {
+	t.Parallel()
+	env := []string{"CHIT_DATABASE_URL=" + migrated(t), "CHIT_REDIS_URL=" + apptest.StartRedis(t).URL}
+	create(t, env, "billing-job")
+	cmd := command(t, env, "client", "rotate-secret", "billing-job", "--revoke-tokens", "--yes")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Scan() // the header
+	lines.Scan()
+	_, secret, _ := strings.Cut(strings.TrimSpace(lines.Text()), "  ")
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // its status is looked at
+	if exited := new(exec.ExitError); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "the secret is changed") {
+		t.Errorf("%v %v: %s", exited, cmd.ProcessState, &stderr)
+	}
+	p := start(t, env)
+	p.token("billing-job", secret)
+}
+
+// A token that is typed in the wrong place is not repeated, into a log of whoever runs the command.
+func TestMisplacedSecretIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	const token = "chit_MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43UOV3HO6DZPIYTEMZUGU3DAAAAAAA"
+	for _, args := range [][]string{
+		{"token", "inspect", token}, {"token", "revoke", token}, {"token", "inspect", "--id", token}, {"token", "inspect", "--token", token},
+		{"token", "inspect", "--tokn=" + token}, {"hash-secret", "My-S3cret!"}, {"hash-secret", "a-very-long-pass-phrase-of-words"}, {token},
+		{"client", "create", "billing-job", token}, {"client", "show", "billing-job", "--scope", token},
+	} {
+		got := chit(t, []string{"CHIT_EMBEDDED_DATABASE=" + t.TempDir() + "/chit.db"}, args...)
+		for _, secret := range []string{token, token[5:40], "My-S3cret", "pass-phrase"} {
+			if got.status != 2 || strings.Contains(got.stdout+got.stderr, secret) {
+				t.Errorf("%q: %+v", args, got)
+			}
+		}
+	}
+}
+
+// A server that does not start because its port is taken takes nothing from the one that runs.
+func TestSecondEmbeddedServerOnATakenPort(t *testing.T) {
+	t.Parallel()
+	e := embeddedTokens{t, t.TempDir() + "/chit.db"}
+	first := start(t, e.env())
+	first.token(demo, demoSecret)
+	second := launch(t, append(e.env(), "CHIT_LISTEN="+strings.TrimPrefix(first.URL, "http://")))
+	if state := second.ended(10 * time.Second); state.ExitCode() != 1 {
+		t.Fatalf("%v: %s", state, second.stderr.String())
+	}
+	if e.listed() != 1 {
+		t.Error("the commands do not find the first one's tokens any more")
+	}
+}

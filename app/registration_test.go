@@ -1,0 +1,93 @@
+package app_test
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chit/app/apptest"
+)
+
+// A client is deleted and registered again under the same id: no token of the first comes back to life,
+// of those that were issued around the moment neither, on whatever node.
+func TestTokensDoNotComeBackWithTheID(t *testing.T) {
+	t.Parallel()
+	eachKind(t, func(t *testing.T, env []string, p *program) {
+		nodes := []*program{p}
+		if !strings.HasPrefix(env[0], "CHIT_EMBEDDED") {
+			nodes = append(nodes, start(t, env))
+		}
+		first := create(t, env, "billing-job").ClientSecret
+		var mu sync.Mutex
+		var tokens []string
+		stop := make(chan struct{})
+		var asking sync.WaitGroup
+		for _, node := range nodes {
+			asking.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if answer := node.post("/token", "billing-job", first, tokenPlease); answer.Status == http.StatusOK {
+						mu.Lock()
+						tokens = append(tokens, answer.Text("access_token"))
+						mu.Unlock()
+					}
+				}
+			})
+		}
+		time.Sleep(300 * time.Millisecond)
+		if got := chit(t, env, "client", "delete", "billing-job", "--yes"); got.status != 0 {
+			t.Fatalf("%+v", got)
+		}
+		second := create(t, env, "billing-job").ClientSecret
+		time.Sleep(200 * time.Millisecond)
+		close(stop)
+		asking.Wait()
+		if len(tokens) == 0 {
+			t.Fatal("no token at all")
+		}
+		for _, node := range nodes {
+			for _, token := range tokens {
+				if node.post("/introspect", "billing-job", second, "token="+token).JSON()["active"] != false {
+					t.Errorf("a token of the %d is active", len(tokens))
+				}
+			}
+			if node.post("/introspect", "billing-job", second, "token="+node.token("billing-job", second)).JSON()["active"] != true {
+				t.Error("a new token is inactive")
+			}
+		}
+	}, "CHIT_THROTTLE_CLIENT=0")
+}
+
+// The same by SQL, for tokens that are a minute older than the new row.
+func TestTokensOfAFormerRegistrationStayInactive(t *testing.T) {
+	t.Parallel()
+	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
+		secret := "s3cret"
+		insert := func(created string) {
+			s.Exec("INSERT INTO oauth_client (client_id, client_secret_hash, created_at) VALUES ('billing-job', 'HsHCa1DV08WNlYMYGvgHZlX+AHVr9yhZQLo2cPmfy6A=', '" + created + "')")
+		}
+		at := func(offset time.Duration) string {
+			return time.Now().UTC().Add(offset).Format("2006-01-02 15:04:05+00:00")
+		}
+		insert(at(-time.Hour))
+		token := s.Token("billing-job", secret)
+		for offset, active := range map[time.Duration]bool{30 * time.Second: true, 90 * time.Second: false} {
+			s.Exec("DELETE FROM oauth_client WHERE client_id = 'billing-job'")
+			insert(at(offset))
+			deadline := time.Now().Add(2 * time.Second)
+			for s.Active("billing-job", secret, token) != active {
+				if time.Now().After(deadline) {
+					t.Fatalf("a row of %v later: active is not %s", offset, strconv.FormatBool(active))
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+	})
+}
