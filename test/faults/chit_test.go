@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -80,6 +81,18 @@ func (c *chit) ready() bool {
 	}
 	response.Body.Close()
 	return response.StatusCode == http.StatusOK
+}
+
+var loggedOpsURL = regexp.MustCompile(`"ops_url":"(http://[^"]+)"`)
+
+// opsURL returns where the present life of the server has its metrics.
+func (c *chit) opsURL() string {
+	c.t.Helper()
+	all := loggedOpsURL.FindAllStringSubmatch(c.log.String(), -1)
+	if len(all) == 0 {
+		c.t.Fatal("the log does not say where the metrics are")
+	}
+	return all[len(all)-1][1]
 }
 
 func (c *chit) kill() {

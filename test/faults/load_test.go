@@ -149,9 +149,10 @@ func (l *load) balance(done <-chan struct{}) {
 	}
 }
 
-// send makes a request, counts what comes of it, and returns the body of a 200.
-func (l *load) send(path, id, form string) (string, bool) {
-	base := l.node()
+// send makes a request of a node, counts what comes of it, and returns the body of a 200.
+func (l *load) send(path, id, form string) (string, bool) { return l.sendTo(l.node(), path, id, form) }
+
+func (l *load) sendTo(base, path, id, form string) (string, bool) {
 	request, err := http.NewRequest(http.MethodPost, base+path, strings.NewReader(form))
 	if err != nil {
 		panic(err)
