@@ -175,7 +175,7 @@ func (c *Config) complete() error {
 
 // concurrentPerCPU is how many requests are worked on at once for each CPU. What they wait for is shared
 // round trips to Redis.
-const concurrentPerCPU = 64
+const concurrentPerCPU = 128
 
 func (c *Config) maxConcurrent() int {
 	return cmp.Or(c.MaxConcurrent, concurrentPerCPU*runtime.GOMAXPROCS(0))

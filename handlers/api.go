@@ -61,7 +61,8 @@ type API struct {
 	Metrics   *Metrics
 	Gates     Gates // in front of the POST endpoints
 
-	draining atomic.Bool
+	draining  atomic.Bool
+	deadlines deadlines
 }
 
 // Drain makes the API report that it is not ready and end each connection with its next answer, also

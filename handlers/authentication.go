@@ -29,8 +29,7 @@ func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(x.Request().Context(), a.Timeout)
-		defer cancel()
+		ctx := a.deadlines.after(x.Request().Context(), a.Timeout)
 		readings, err := clientCredentials(x.Request(), form)
 		if err != nil {
 			return err

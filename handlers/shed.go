@@ -17,7 +17,7 @@ const (
 	burst = 500 * time.Millisecond
 	// crowdedPatience is how long a request may wait in a queue that has stood for longer than a burst:
 	// more requests come than can be answered, and a longer queue would only make all of them late.
-	crowdedPatience = 5 * time.Millisecond
+	crowdedPatience = 2 * time.Millisecond
 	// calm is for how long nobody may have waited before a queue may be long again.
 	calm = time.Second
 	// maxQueue bounds the memory of a queue.

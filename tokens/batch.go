@@ -54,6 +54,15 @@ type call struct {
 	since time.Time // when it began to wait
 }
 
+// split returns a call about two keys as two: its entry and its commands, or its first command and the
+// others.
+func (c *call) split() (first, second *call) {
+	if c.entry.clientID != "" {
+		return &call{entry: c.entry}, &call{commands: c.commands}
+	}
+	return &call{commands: c.commands[:1]}, &call{commands: c.commands[1:]}
+}
+
 // do sends a call and waits for its replies. It returns the first error among them, or why nobody
 // knows what became of the call.
 func (b *batcher) do(ctx context.Context, c *call) error {

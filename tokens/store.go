@@ -53,31 +53,33 @@ func (s *Store) batcher(ctx context.Context, key string) (*batcher, error) {
 	return known.(*batcher), nil
 }
 
-// write makes two calls, each about a key, one after the other. Where the same server has both keys they
-// share a round trip.
-func (s *Store) write(ctx context.Context, of func(context.Context, string) (*batcher, error), first, second keyed) error {
-	one, err := of(ctx, first.key)
+// write makes a call about two keys. Where a Cluster has them on two primaries it makes a call about
+// each, one after the other.
+func (s *Store) write(ctx context.Context, of func(context.Context, string) (*batcher, error), whole *call, keys func() (first, second string)) error {
+	if _, cluster := s.Redis.(*redis.ClusterClient); !cluster {
+		b, err := of(ctx, "")
+		if err != nil {
+			return err
+		}
+		return b.do(ctx, whole)
+	}
+	firstKey, secondKey := keys()
+	one, err := of(ctx, firstKey)
 	if err != nil {
 		return err
 	}
-	two, err := of(ctx, second.key)
+	two, err := of(ctx, secondKey)
 	if err != nil {
 		return err
 	}
 	if one == two {
-		first.commands = append(first.commands, second.commands...)
-		return one.do(ctx, &first.call)
+		return one.do(ctx, whole)
 	}
-	if err := one.do(ctx, &first.call); err != nil {
+	first, second := whole.split()
+	if err := one.do(ctx, first); err != nil {
 		return err
 	}
-	return two.do(ctx, &second.call)
-}
-
-// keyed is a call that writes, and the key that says which server it is for.
-type keyed struct {
-	key string
-	call
+	return two.do(ctx, second)
 }
 
 // newBatcher returns a batcher of calls that so many replicas must have.
@@ -104,9 +106,9 @@ func (s *Store) Issue(ctx context.Context, grant models.Grant) (string, models.A
 	set := redis.NewStatusCmd(ctx, "set", tokenKey(issued.ID), encode(issued), "px", grant.TTL.Milliseconds())
 	// The index goes first: a crash between the two leaves an id that leads nowhere and goes
 	// with the next trimming, never a token that is missing from its client's list.
-	err := s.write(ctx, s.issuing,
-		keyed{indexKey(issued.ClientID), call{entry: entry}},
-		keyed{tokenKey(issued.ID), call{commands: []redis.Cmder{set}}})
+	err := s.write(ctx, s.issuing, &call{entry: entry, commands: []redis.Cmder{set}}, func() (first, second string) {
+		return indexKey(issued.ClientID), tokenKey(issued.ID)
+	})
 	if err != nil {
 		return "", models.AccessToken{}, unavailable("issue token", err)
 	}
@@ -145,9 +147,9 @@ func (s *Store) Revoke(ctx context.Context, token models.AccessToken) error {
 	// The token goes first: what a crash between the two leaves in the index leads nowhere.
 	del := counting(ctx, "del", tokenKey(token.ID))
 	zrem := counting(ctx, "zrem", indexKey(token.ClientID), token.ID)
-	err := s.write(ctx, s.confirmed,
-		keyed{tokenKey(token.ID), call{commands: []redis.Cmder{del}}},
-		keyed{indexKey(token.ClientID), call{commands: []redis.Cmder{zrem}}})
+	err := s.write(ctx, s.confirmed, &call{commands: []redis.Cmder{del, zrem}}, func() (first, second string) {
+		return tokenKey(token.ID), indexKey(token.ClientID)
+	})
 	if err != nil {
 		return unavailable("revoke token", err)
 	}
