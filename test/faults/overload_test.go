@@ -90,11 +90,11 @@ const memoryLimit = 400 << 20
 // More users than may be worked on at once: the surplus is turned away, the rest is served in time, and
 // when they are gone all is as before.
 func TestOverload(t *testing.T) {
-	node := oneNode(t, "CHIT_MAX_CONCURRENT=64")
-	calm := run(t, node, 16, outage)
+	node := oneNode(t)
+	calm := run(t, node, 64, outage)
 	crowded := run(t, node, 1000, 2*outage)
-	after := run(t, node, 16, outage)
-	t.Logf("served of 16 users: %d, p99 %v; of 1,000: %d, p99 %v, shed %d; of 16 again: %d, p99 %v; memory %d MiB", calm.served, calm.p99(),
+	after := run(t, node, 64, outage)
+	t.Logf("served of 64 users: %d, p99 %v; of 1,000: %d, p99 %v, shed %d; of 64 again: %d, p99 %v; memory %d MiB", calm.served, calm.p99(),
 		crowded.served, crowded.p99(), crowded.shed, after.served, after.p99(), node.resident()>>20)
 	if crowded.shed == 0 || calm.shed+after.shed > 0 {
 		t.Errorf("shed %d, %d, %d", calm.shed, crowded.shed, after.shed)
@@ -108,6 +108,38 @@ func TestOverload(t *testing.T) {
 	}
 	if resident := node.resident(); resident > memoryLimit {
 		t.Errorf("memory: %d MiB", resident>>20)
+	}
+}
+
+// A thousand clients that come at once, from a calm, as cron jobs do at the full hour, are all served.
+func TestBurstFromACalm(t *testing.T) {
+	node := oneNode(t)
+	transport := &http.Transport{MaxIdleConnsPerHost: 1000}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: hung}
+	for range 3 {
+		time.Sleep(1200 * time.Millisecond) // the calm
+		all := &crowd{other: map[string]int{}}
+		var mu sync.Mutex
+		var wait sync.WaitGroup
+		began := time.Now()
+		for range 1000 {
+			wait.Go(func() {
+				one := &crowd{other: map[string]int{}, settled: began.Add(-time.Second)}
+				one.ask(client, node.URL)
+				mu.Lock()
+				defer mu.Unlock()
+				all.served, all.shed, all.times = all.served+one.served, all.shed+one.shed, append(all.times, one.times...)
+				for what, times := range one.other {
+					all.other[what] += times
+				}
+			})
+		}
+		wait.Wait()
+		t.Logf("served %d, shed %d, p99 %v, all within %v", all.served, all.shed, all.p99(), time.Since(began))
+		if all.served != 1000 {
+			t.Errorf("served %d, shed %d, %v", all.served, all.shed, all.other)
+		}
 	}
 }
 

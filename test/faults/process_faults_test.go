@@ -17,6 +17,13 @@ var processFaults = []fault{
 		may:   []string{"refused", "reset"},
 	},
 	{
+		name:  "two of three nodes: kill -9 and restart",
+		stack: nodes(3),
+		begin: func(s *stack) { s.nodes[0].kill(); s.nodes[2].kill() },
+		end:   func(s *stack) { s.nodes[0].start(); s.nodes[2].start() },
+		may:   []string{"refused", "reset"},
+	},
+	{
 		name:     "one of two nodes: SIGTERM and restart, behind a balancer",
 		stack:    nodes(2),
 		begin:    func(s *stack) { s.nodes[0].terminate() },
