@@ -91,3 +91,29 @@ func TestTokensOfAFormerRegistrationStayInactive(t *testing.T) {
 		}
 	})
 }
+
+// infinity in an instant is a value like any other, for the server and for every command.
+func TestCommandsOnInfinity(t *testing.T) {
+	t.Parallel()
+	database, redis := migrated(t), apptest.StartRedis(t)
+	env := []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=" + redis.URL}
+	p := start(t, env)
+	secret := create(t, env, "billing-job").ClientSecret
+	token := p.token("billing-job", secret)
+	apptest.Psql(t, database, "UPDATE oauth_client SET tokens_revoked_before = 'infinity'")
+	eventually(t, soon, "the token is inactive", func() bool {
+		return p.post("/introspect", "billing-job", secret, "token="+token).Body == `{"active":false}`
+	})
+	chit(t, env, "client", "list").says(t, "billing-job")
+	chit(t, env, "client", "show", "billing-job").says(t, "infinity")
+	chit(t, env, "token", "revoke", "--all", "--yes").says(t, "1 key was removed")
+	apptest.Psql(t, database, "UPDATE oauth_client SET tokens_revoked_before = NULL, disabled_at = '-infinity'")
+	eventually(t, soon, "the client is refused", func() bool {
+		return p.post("/token", "billing-job", secret, tokenPlease).Status == http.StatusUnauthorized
+	})
+	chit(t, env, "client", "disable", "billing-job", "--yes").says(t, "is disabled")
+	chit(t, env, "client", "enable", "billing-job").says(t, "billing-job")
+	if got := p.post("/token", "billing-job", secret, tokenPlease); got.Status != http.StatusOK {
+		t.Errorf("after it was enabled: %d %s", got.Status, got.Body)
+	}
+}

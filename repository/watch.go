@@ -136,7 +136,7 @@ func (l *listener) believe(now, before tables, since, sent time.Time) {
 	}
 	l.cache.deaf()
 	if before.announce || before == (tables{}) {
-		l.log.Warn("the triggers that announce changes of clients are missing or disabled, so each client is read again every second: see `chit migrate status`")
+		l.log.Warn("the triggers that announce changes of clients are missing or disabled, so each client is read again every second: enable them, or restore them from the migrations")
 	}
 }
 

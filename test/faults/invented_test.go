@@ -56,7 +56,17 @@ func weather(t *testing.T, seed uint64) {
 	redis := apptest.StartRedis(t, "--requirepass", "s3cret")
 	s := &stack{t: t, database: apptest.Database(t), redis: redis}
 	database := apptest.StartPostgreSQLProxy(t, s.database, storm.postgres)
-	s.serve(2, database.URL, apptest.StartRedisProxy(t, redis.URL, storm.redis).URL)
+	var env []string
+	if seed%3 == 0 {
+		env = append(env, "CHIT_REDIS_BATCHING=off")
+	}
+	if seed%4 == 0 {
+		host, port, _ := strings.Cut(redis.Addr, ":")
+		apptest.StartRedis(t, "--replicaof", host, port, "--masterauth", "s3cret")
+		env = append(env, "CHIT_REDIS_WAIT_REPLICAS=1", "CHIT_REDIS_WAIT_ON_ISSUE=on")
+		eventually(t, 20*time.Second, "the replica follows", func() bool { return strings.Contains(redis.CLI("INFO", "replication"), "state=online") })
+	}
+	s.serve(2, database.URL, apptest.StartRedisProxy(t, redis.URL, storm.redis).URL, env...)
 
 	urls := []string{s.nodes[0].URL, s.nodes[1].URL}
 	doomed := s.tokensOf(changing, 20)
@@ -77,7 +87,7 @@ func weather(t *testing.T, seed uint64) {
 		return ok
 	})
 	l.stop()
-	r := l.result(fmt.Sprint("seed ", seed), mended.Sub(broken), back)
+	r := l.result(fmt.Sprint("seed ", seed, " ", env), mended.Sub(broken), back)
 	lost, revived := l.verify(t)
 	r.lost, r.revived = max(r.lost, lost), max(r.revived, revived)
 	t.Log(r)
