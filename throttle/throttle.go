@@ -125,11 +125,11 @@ type tally struct {
 }
 
 // countTogether counts a failure in Redis. shared is false if Redis did not answer.
-func (f *Failures) countTogether(ctx context.Context, limits []limit, now time.Time) (_ []tally, shared bool) {
+func (f *Failures) countTogether(request context.Context, limits []limit, now time.Time) (_ []tally, shared bool) {
 	if f.isPaused(now) {
 		return nil, false
 	}
-	ctx, finish, err := f.roundTrip(ctx)
+	ctx, finish, err := f.roundTrip(request)
 	defer finish()
 	if err != nil {
 		return nil, false
@@ -147,7 +147,7 @@ func (f *Failures) countTogether(ctx context.Context, limits []limit, now time.T
 		return nil
 	})
 	if err != nil {
-		f.pause(now)
+		f.pause(request, now)
 		return nil, false
 	}
 	tallies := make([]tally, len(limits))
@@ -155,7 +155,7 @@ func (f *Failures) countTogether(ctx context.Context, limits []limit, now time.T
 		tallies[i] = tally{int(failures[i].Val()), left[i].Val()}
 		// Without a reply of its own a command looks as if it had counted to 0.
 		if tallies[i].failures < 1 || tallies[i].left <= 0 {
-			f.pause(now)
+			f.pause(request, now)
 			return nil, false
 		}
 	}
@@ -164,18 +164,18 @@ func (f *Failures) countTogether(ctx context.Context, limits []limit, now time.T
 
 // lifted reports whether Redis counts fewer failures of a blocked subject than its limit: its key
 // was deleted, or its window has ended.
-func (f *Failures) lifted(ctx context.Context, l limit, now time.Time) bool {
+func (f *Failures) lifted(request context.Context, l limit, now time.Time) bool {
 	if f.isPaused(now) {
 		return false
 	}
-	ctx, finish, err := f.roundTrip(ctx)
+	ctx, finish, err := f.roundTrip(request)
 	defer finish()
 	if err != nil {
 		return false
 	}
 	failures, err := f.Redis.Get(ctx, l.key()).Int()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		f.pause(now)
+		f.pause(request, now)
 		return false
 	}
 	return failures < l.most
@@ -198,5 +198,11 @@ func (f *Failures) roundTrip(ctx context.Context) (_ context.Context, finish fun
 	}
 }
 
-func (f *Failures) pause(now time.Time)         { f.paused.Store(now.Add(pause).UnixNano()) }
+// pause notes that Redis has failed, unless it is the request that had no time left for it.
+func (f *Failures) pause(request context.Context, now time.Time) {
+	if request.Err() == nil {
+		f.paused.Store(now.Add(pause).UnixNano())
+	}
+}
+
 func (f *Failures) isPaused(now time.Time) bool { return now.UnixNano() < f.paused.Load() }
