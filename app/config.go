@@ -40,7 +40,7 @@ type Config struct {
 	TokenTTL          duration `name:"token-ttl" env:"CHIT_TOKEN_TTL" default:"3600s" placeholder:"DURATION" help:"Lifetime of an access token whose client has none of its own (default ${default})."`
 	TokenPrefix       string   `env:"CHIT_TOKEN_PREFIX" default:"chit" placeholder:"TEXT" help:"What tokens begin with, before the underscore (default ${default})."`
 	RequestTimeout    duration `env:"CHIT_REQUEST_TIMEOUT" default:"2s" placeholder:"DURATION" help:"Within it a request that has arrived is answered, if need be with 503 (default ${default})."`
-	MaxConcurrent     int      `env:"CHIT_MAX_CONCURRENT" default:"0" placeholder:"N" help:"Requests worked on at once; others wait for a moment, then are answered with 503 (default: 64 for each of GOMAXPROCS)."`
+	MaxConcurrent     int      `env:"CHIT_MAX_CONCURRENT" default:"0" placeholder:"N" help:"Requests worked on at once; others wait for a moment, then are answered with 503 (default: 128 for each of GOMAXPROCS)."`
 	RedisBatching     string   `env:"CHIT_REDIS_BATCHING" default:"on" placeholder:"on|off" help:"Whether concurrent requests share round trips to Redis (default ${default})."`
 	RedisWaitReplicas int      `env:"CHIT_REDIS_WAIT_REPLICAS" default:"0" placeholder:"N" help:"Replicas of Redis that must have a revocation before it is acknowledged (default ${default})."`
 	RedisWaitOnIssue  string   `env:"CHIT_REDIS_WAIT_ON_ISSUE" default:"off" placeholder:"on|off" help:"Whether they must have a new token too (default ${default})."`

@@ -73,7 +73,7 @@ func TestRoleInACluster(t *testing.T) {
 		}
 	}
 	eventually(t, 10*time.Second, "the cluster", func() bool { return strings.Contains(node.CLI("CLUSTER", "INFO"), "cluster_state:ok") })
-	node.CLI("ACL", "SETUSER", "chit-server", "+command", "+cluster|slots", "+asking")
+	node.CLI("ACL", "SETUSER", "chit-server", "+cluster|slots", "+asking")
 	database := migrated(t)
 	p := start(t, []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=redis://chit-server:" + password + "@" + node.Addr + "?addr=" + node.Addr})
 	secret := create(t, []string{"CHIT_DATABASE_URL=" + database}, "billing-job").ClientSecret

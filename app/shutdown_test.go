@@ -2,14 +2,11 @@ package app_test
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -129,64 +126,4 @@ func reachable(url string) bool {
 	}
 	conn.Close()
 	return true
-}
-
-// Clients without a balancer in front: whoever was accepted gets an answer, on a new connection or an
-// old one, and then all are refused.
-func TestSIGTERMLosesNoRequest(t *testing.T) {
-	for _, row := range []struct {
-		connections int
-		delay       string
-		pause       time.Duration // of a client between two requests
-	}{
-		{64, "500ms", 0},
-		{300, "500ms", 0},
-		{300, "0s", 0},
-		{150, "300ms", 30 * time.Millisecond},
-		{300, "2s", 0},
-	} {
-		t.Run(fmt.Sprint(row.connections, " connections, delay ", row.delay, ", pause ", row.pause), func(t *testing.T) {
-			p := start(t, nil, "--shutdown-delay="+row.delay)
-			var served atomic.Int64
-			var wait sync.WaitGroup
-			for range row.connections {
-				wait.Go(func() {
-					transport := &http.Transport{}
-					defer transport.CloseIdleConnections()
-					client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
-					for {
-						request, err := http.NewRequest(http.MethodPost, p.URL+"/token", strings.NewReader(tokenPlease))
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						request.SetBasicAuth(demo, demoSecret)
-						request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-						response, err := client.Do(request)
-						if errors.Is(err, syscall.ECONNREFUSED) {
-							return
-						}
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						_, _ = io.Copy(io.Discard, response.Body) // an answer that is cut has no status 200 here either
-						response.Body.Close()
-						if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusServiceUnavailable {
-							t.Error(response.Status)
-						}
-						served.Add(1)
-						time.Sleep(row.pause)
-					}
-				})
-			}
-			time.Sleep(500 * time.Millisecond)
-			p.signal(syscall.SIGTERM)
-			wait.Wait()
-			if state := p.ended(15 * time.Second); state.ExitCode() != 0 {
-				t.Errorf("%v: %s", state, p.stderr.String())
-			}
-			t.Logf("%d requests answered", served.Load())
-		})
-	}
 }
