@@ -19,7 +19,7 @@ type PostgreSQLProxy struct {
 
 	target string
 	decide func() PostgreSQLFault
-	conns  *connections
+	conns  connections
 }
 
 // PostgreSQLFault is what becomes of a request. The zero value passes it on.
@@ -48,7 +48,7 @@ func StartPostgreSQLProxy(t testing.TB, databaseURL string, decide func() Postgr
 	parsed, err := url.Parse(databaseURL)
 	must(t, err)
 	p := &PostgreSQLProxy{target: parsed.Host, decide: decide}
-	p.conns, parsed.Host = listenForProxy(t, p.serve)
+	parsed.Host = p.conns.listen(t, p.serve)
 	p.URL = parsed.String()
 	return p
 }

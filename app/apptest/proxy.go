@@ -6,18 +6,17 @@ import (
 	"testing"
 )
 
-// connections are those of a proxy that are open.
+// connections are those of a proxy that are open. The zero value is none.
 type connections struct {
 	mu   sync.Mutex
 	open map[net.Conn]bool
 }
 
-// listenForProxy calls serve for each connection that comes to the address that it returns, until the test ends.
-func listenForProxy(t testing.TB, serve func(client net.Conn)) (conns *connections, address string) {
+// listen calls serve for each connection that comes to the address that it returns, until the test ends.
+func (c *connections) listen(t testing.TB, serve func(client net.Conn)) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	must(t, err)
-	conns = &connections{open: map[net.Conn]bool{}}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -26,23 +25,26 @@ func listenForProxy(t testing.TB, serve func(client net.Conn)) (conns *connectio
 				return
 			}
 			serving.Go(func() {
-				defer conns.keep(client)()
+				defer c.keep(client)()
 				serve(client)
 			})
 		}
 	})
 	t.Cleanup(func() {
 		_ = listener.Close() // it serves nobody any more
-		conns.cutAll()
+		c.cutAll()
 		serving.Wait()
 	})
-	return conns, listener.Addr().String()
+	return listener.Addr().String()
 }
 
 // keep notes that a connection is open, and returns what closes it.
 func (c *connections) keep(conn net.Conn) func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.open == nil {
+		c.open = map[net.Conn]bool{}
+	}
 	c.open[conn] = true
 	return func() {
 		_ = conn.Close() // it may be closed already

@@ -21,7 +21,7 @@ type RedisProxy struct {
 
 	target string
 	each   func(*Exchange)
-	conns  *connections
+	conns  connections
 }
 
 // Exchange is a command on its way through a RedisProxy.
@@ -50,7 +50,7 @@ func StartRedisProxy(t testing.TB, redisURL string, each func(*Exchange)) *Redis
 	parsed, err := url.Parse(redisURL)
 	must(t, err)
 	p := &RedisProxy{target: parsed.Host, each: each}
-	p.conns, p.Addr = listenForProxy(t, p.serve)
+	p.Addr = p.conns.listen(t, p.serve)
 	parsed.Host = p.Addr
 	p.URL = parsed.String()
 	return p
