@@ -10,8 +10,8 @@ import (
 const tickLength = 20 * time.Millisecond
 
 // deadlines hands out contexts that end after a time, to requests. Those that begin within one tick share
-// a timer: one for each would cost a request more than all the rest of its bookkeeping. The zero value
-// is ready.
+// a timer, which costs a request a fifth of what a timer of its own does (BenchmarkDeadline). The zero
+// value is ready.
 type deadlines struct {
 	current atomic.Pointer[tick]
 }
