@@ -22,7 +22,7 @@ type healthCommand struct {
 }
 
 func (*healthCommand) Help() string {
-	return "For the health checks of containers: exit status 0 when the server on this machine is ready, and 1 with a line that says why when it is not.\n\nExample:\n\n  HEALTHCHECK CMD [\"chit\", \"health\"]"
+	return "For the health checks of containers: exit status 0 when the server on this machine is ready, also when it is degraded: the database is away, and the clients that it knows are served. Exit status 1 with a line that says why when it is not ready.\n\nExample:\n\n  HEALTHCHECK CMD [\"chit\", \"health\"]"
 }
 
 // Run asks the server whether it is ready.
@@ -43,6 +43,9 @@ func (cmd *healthCommand) Run(c *console) error {
 	err = json.NewDecoder(response.Body).Decode(&states)
 	switch status := response.StatusCode; {
 	case err == nil && status == http.StatusOK && states["status"] == "ready":
+	case err == nil && status == http.StatusOK && states["status"] == "degraded":
+		_, err = fmt.Fprintf(c.out, "%s is ready, but %s\n", cmd.Listen, reasons(states))
+		return err
 	case err == nil && status == http.StatusServiceUnavailable && states["status"] != "":
 		return fmt.Errorf("%s is not ready: %s", cmd.Listen, reasons(states))
 	default:
@@ -100,8 +103,12 @@ func reasons(states map[string]string) string {
 		}
 	}
 	slices.Sort(found)
-	if status := states["status"]; status != "not ready" || len(found) == 0 {
-		found = slices.Insert(found, 0, status)
+	what, status := strings.Join(found, ", "), states["status"]
+	switch {
+	case what == "":
+		return status
+	case status == "not ready":
+		return what
 	}
-	return strings.Join(found, ", ")
+	return status + ": " + what
 }

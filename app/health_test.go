@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chit/app/apptest"
+	"chit/models"
 )
 
 // health runs chit health against the server at this address.
@@ -97,6 +98,18 @@ func TestHealthDoesNotWaitForever(t *testing.T) {
 	defer silent.Close()
 	address := silent.Addr().String()
 	health(t, address, "--timeout=100ms").want(t, 1, address+" is not ready: no answer within 100ms")
+}
+
+// A server that serves the clients that it knows is not to be restarted.
+func TestHealthWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	postgres := apptest.StartPostgreSQL(t)
+	s := apptest.On(t, postgres.URL, apptest.StartRedis(t))
+	s.Exec("INSERT INTO oauth_client (client_id, client_secret_hash) VALUES ('billing-job', '" + models.HashSecret("secret") + "')")
+	s.Token("billing-job", "secret")
+	postgres.Stop()
+	address := strings.TrimPrefix(s.URL, "http://")
+	health(t, address, "--timeout=10s").want(t, 0, address+" is ready, but degraded: database out of reach")
 }
 
 // Another server on the port does not pass for Chit.

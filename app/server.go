@@ -158,11 +158,15 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 	if err != nil {
 		return nil, err
 	}
+	database := handlers.Check{Name: "database", Ping: s.clients.Ping}
+	if cache, is := clients.(*repository.Cache); is {
+		database.Spared = cache.Usable
+	}
 	return &handlers.API{
 		Clients:   clients,
 		OnRetired: s.clients.NoteUse,
 		Tokens:    store,
-		Checks:    []handlers.Check{{Name: "database", Ping: s.clients.Ping}, {Name: "redis", Ping: store.Ping}},
+		Checks:    []handlers.Check{database, {Name: "redis", Ping: store.Ping}},
 		Issuer:    s.config.Issuer,
 		TokenTTL:  s.config.TokenTTL.Duration,
 		Timeout:   s.config.RequestTimeout.Duration,

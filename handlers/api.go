@@ -43,6 +43,8 @@ type Tokens interface {
 type Check struct {
 	Name string
 	Ping func(context.Context) error
+	// Spared reports whether the server can do without it at this moment; nil: it never can.
+	Spared func() bool
 }
 
 // API is what the public listener serves. All fields but Proxies must be set.

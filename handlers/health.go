@@ -26,11 +26,12 @@ func (c Check) ping(ctx context.Context) (err error) {
 	return c.Ping(ctx)
 }
 
-// ready answers 200 while everything that the server needs answers, and 503 otherwise and while it
-// drains.
+// ready answers 200 while the server can answer requests: "ready" if everything that it needs answers, and
+// "degraded" if it can do without what does not. Otherwise, and while it drains, it answers 503.
 func (a *API) ready(c echo.Context) error {
 	x := c.(*exchange)
-	ctx, cancel := context.WithTimeout(x.Request().Context(), a.Timeout)
+	// Half of the time: whoever asks may wait no longer than for any other answer.
+	ctx, cancel := context.WithTimeout(x.Request().Context(), a.Timeout/2)
 	defer cancel()
 	states := make([]error, len(a.Checks))
 	var wait sync.WaitGroup
@@ -42,8 +43,14 @@ func (a *API) ready(c echo.Context) error {
 	status, body := http.StatusOK, map[string]string{"status": "ready"}
 	for i, check := range a.Checks {
 		body[check.Name] = "ok"
-		if states[i] != nil {
-			status, body["status"], body[check.Name] = http.StatusServiceUnavailable, "not ready", "out of reach"
+		if states[i] == nil {
+			continue
+		}
+		body[check.Name] = "out of reach"
+		if check.Spared == nil || !check.Spared() {
+			status, body["status"] = http.StatusServiceUnavailable, "not ready"
+		} else if status == http.StatusOK {
+			body["status"] = "degraded"
 		}
 	}
 	if a.draining.Load() {

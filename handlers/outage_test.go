@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,15 +99,64 @@ func TestDatabaseOutOfReach(t *testing.T) {
 			if answer := other.Post("/introspect", "api", secret, "token="+unknowns); answer.Status != 503 {
 				t.Errorf("a token of a client that is not known: %d %s", answer.Status, answer.Body)
 			}
-			if ready := s.Get("/readyz"); ready.Status != 503 || ready.Text("database") == "ok" || ready.Text("redis") != "ok" {
+			if ready := s.Get("/readyz"); ready.Status != 200 || ready.Text("status") != "degraded" || ready.Text("database") != "out of reach" || ready.Text("redis") != "ok" {
 				t.Errorf("/readyz: %d %s", ready.Status, ready.Body)
 			}
 			outage.end(postgres)
-			wait(t, "the server to be ready again", func() bool { return s.Get("/readyz").Status == 200 })
+			wait(t, "the server to be ready again", func() bool { return s.Get("/readyz").Text("status") == "ready" })
 			s.Exec("UPDATE oauth_client SET disabled_at = now() WHERE client_id = 'alice'")
 			if !within(time.Second, func() bool { return !s.Active("api", secret, token) && !other.Active("api", secret, token) }) {
 				t.Error("a change after the outage is not in force within a second")
 			}
 		})
 	}
+}
+
+// A node is ready for as long as it can serve somebody: with Redis, and with the database or clients that
+// it may still answer for.
+func TestReadyWhileClientsInMemoryMayBeUsed(t *testing.T) {
+	var hangs atomic.Bool // the slowest way for a database to be away
+	postgres := apptest.StartPostgreSQLProxy(t, apptest.Database(t), func() apptest.PostgreSQLFault {
+		if hangs.Load() {
+			return apptest.PostgreSQLFault{Delay: 5 * time.Second}
+		}
+		return apptest.PostgreSQLFault{}
+	})
+	redis := apptest.StartRedis(t)
+	s := register(apptest.On(t, postgres.URL, redis, "--request-timeout=1s", "--client-max-stale=3s"))
+	stranger := s.Another("--request-timeout=1s") // knows no client
+	s.Token("alice", secret)
+	expect := func(on *apptest.Server, status int, text string) {
+		t.Helper()
+		asked := time.Now()
+		if ready := on.Get("/readyz"); ready.Status != status || ready.Text("status") != text {
+			t.Errorf("/readyz: %d %s, want %d %s", ready.Status, ready.Body, status, text)
+		}
+		if took := time.Since(asked); took > time.Second {
+			t.Errorf("/readyz took %v", took)
+		}
+	}
+	expect(s, 200, "ready")
+	expect(stranger, 200, "ready")
+
+	hangs.Store(true)
+	expect(s, 200, "degraded")
+	expect(stranger, 503, "not ready")
+	s.Token("alice", secret)
+	redis.Pause()
+	expect(s, 503, "not ready")
+	redis.Resume()
+	expect(s, 200, "degraded")
+
+	if !within(5*time.Second, func() bool { return s.Get("/readyz").Status == 503 }) {
+		t.Error("ready when clients in memory may not be used any more")
+	}
+	if answer := s.Post("/token", "alice", secret, "grant_type=client_credentials"); answer.Status != 503 {
+		t.Errorf("/token: %d %s", answer.Status, answer.Body)
+	}
+	hangs.Store(false)
+	postgres.CutAll()
+	wait(t, "the servers to be ready again", func() bool {
+		return s.Get("/readyz").Text("status") == "ready" && stranger.Get("/readyz").Text("status") == "ready"
+	})
 }

@@ -219,6 +219,17 @@ func (c *Cache) deaf() {
 	c.news.Store(&last)
 }
 
+// Usable reports whether any client can be answered for while the database cannot be asked.
+func (c *Cache) Usable() bool {
+	now := c.now()
+	for kept := range c.rows.Values() {
+		if c.usable(kept, now) {
+			return true
+		}
+	}
+	return false
+}
+
 // Size returns how many clients are kept.
 func (c *Cache) Size() int { return c.rows.EstimatedSize() }
 
