@@ -12,6 +12,9 @@ import (
 	"chit/tokens"
 )
 
+// defaultOverlap is for how long the old secret works, so that there is time to deploy the new one.
+const defaultOverlap = 24 * time.Hour
+
 // settled is how long it may take until every node knows of a change in the database.
 const settled = time.Second
 
@@ -21,13 +24,13 @@ type clientRotateCommand struct {
 	secretFlag `embed:""`
 	yesFlag    `embed:""`
 
-	ID           string   `arg:"" name:"id" help:"The client_id."`
-	Overlap      duration `default:"0s" placeholder:"DURATION" help:"For so long the old secret works too, such as 24h (default: not at all)."`
-	RevokeTokens bool     `help:"Revoke all tokens of the client too. Without --overlap this takes a second, so that no token is left that the old secret got meanwhile."`
+	ID           string    `arg:"" name:"id" help:"The client_id."`
+	Overlap      *duration `placeholder:"DURATION" help:"The old secret works for this long, too (default 24h, and 0s with --revoke-tokens). 0s ends it at once."`
+	RevokeTokens bool      `help:"Also revoke all tokens of the client. Without an overlap this takes a second, so that no token is left that the old secret got meanwhile."`
 }
 
 func (*clientRotateCommand) Help() string {
-	return "Secrets that were retired before go on working until they expire.\n\nExample, without downtime:\n\n  chit client rotate-secret billing-job --overlap 24h\n\nExample, for a secret that has leaked:\n\n  chit client rotate-secret billing-job --revoke-tokens --yes"
+	return "Secrets that were retired before go on working until they expire.\n\nExample, without downtime:\n\n  chit client rotate-secret billing-job --overlap 24h\n\nExample, for a secret that has leaked:\n\n  chit client rotate-secret billing-job --overlap 0s --revoke-tokens --yes"
 }
 
 // Run gives the client a new secret and prints it.
@@ -35,14 +38,16 @@ func (cmd *clientRotateCommand) Run(c *console) error {
 	if err := cmd.check(); err != nil {
 		return usageError{err}
 	}
+	if question := cmd.question(); question != "" {
+		if err := cmd.confirm(c, question); err != nil {
+			return err
+		}
+	}
 	if !cmd.RevokeTokens {
 		return cmd.withClients(c, func(clients *repository.Clients) error {
 			_, err := cmd.rotate(c, clients)
 			return err
 		})
-	}
-	if err := cmd.confirm(c, fmt.Sprintf("Give client %q a new secret and revoke all its tokens?", cmd.ID)); err != nil {
-		return err
 	}
 	c, stop := c.interruptible()
 	defer stop()
@@ -65,8 +70,35 @@ func (cmd *clientRotateCommand) Run(c *console) error {
 	})
 }
 
+// overlap returns for how long the old secret works. Whoever revokes tokens does not trust the old secret.
+func (cmd *clientRotateCommand) overlap() time.Duration {
+	switch {
+	case cmd.Overlap != nil:
+		return cmd.Overlap.Duration
+	case cmd.RevokeTokens:
+		return 0
+	}
+	return defaultOverlap
+}
+
+// question is what to ask before programs stop working; empty: nothing.
+func (cmd *clientRotateCommand) question() string {
+	switch ends := cmd.overlap() == 0; {
+	case ends && cmd.RevokeTokens:
+		return fmt.Sprintf("Give client %q a new secret, end the old one at once and revoke all its tokens?", cmd.ID)
+	case ends:
+		return fmt.Sprintf("Give client %q a new secret and end the old one at once?", cmd.ID)
+	case cmd.RevokeTokens:
+		return fmt.Sprintf("Give client %q a new secret and revoke all its tokens?", cmd.ID)
+	}
+	return ""
+}
+
 func (cmd *clientRotateCommand) check() error {
-	faults := []error{cmd.secretFlag.check(), cmd.Overlap.check("--overlap", 0)}
+	faults := []error{cmd.secretFlag.check()}
+	if cmd.Overlap != nil {
+		faults = append(faults, cmd.Overlap.check("--overlap", 0))
+	}
 	if cmd.RevokeTokens {
 		return errors.Join(append(faults, cmd.completeBoth())...)
 	}
@@ -77,9 +109,9 @@ func (cmd *clientRotateCommand) check() error {
 // they are.
 func (cmd *clientRotateCommand) rotate(c *console, clients *repository.Clients) (revoked time.Time, err error) {
 	secret := cmd.mint()
-	client, err := clients.RotateSecret(c, cmd.ID, repository.Rotation{
+	client, oldExpires, err := clients.RotateSecret(c, cmd.ID, repository.Rotation{
 		SecretHash:   models.HashSecret(secret),
-		Overlap:      cmd.Overlap.Duration,
+		Overlap:      cmd.overlap(),
 		RevokeTokens: cmd.RevokeTokens,
 	})
 	switch {
@@ -88,14 +120,14 @@ func (cmd *clientRotateCommand) rotate(c *console, clients *repository.Clients) 
 	case errors.Is(err, models.ErrPublicClient):
 		return time.Time{}, fmt.Errorf("client %q is public: it has no secret", cmd.ID)
 	case err != nil:
-		return time.Time{}, fmt.Errorf("the database has not confirmed the new secret, which is useless then; run the command again: %s", explain(err))
+		return time.Time{}, fmt.Errorf("the database has not confirmed the new secret, so it was not printed; run the command again: %s", explain(err))
 	}
 	// Printed before all else: whatever fails from here on, this is the client's secret now.
-	printErr := cmd.printSecret(c, client, secret)
+	printErr := cmd.printSecret(c, client, secret, oldExpires)
 	if printErr != nil {
 		printErr = fmt.Errorf("the secret of %s is changed, but the new one could not be printed, and nobody knows it: run the command again: %w", cmd.ID, printErr)
 	}
-	if cmd.RevokeTokens && cmd.Overlap.Duration == 0 {
+	if cmd.RevokeTokens && cmd.overlap() == 0 {
 		err = cmd.revokeStragglers(c, clients, client)
 	}
 	if client.TokensRevokedBefore != nil {
@@ -120,13 +152,13 @@ func (cmd *clientRotateCommand) revokeStragglers(c *console, clients *repository
 	return nil
 }
 
-func (cmd *clientRotateCommand) printSecret(c *console, client *models.Client, secret string) error {
+func (cmd *clientRotateCommand) printSecret(c *console, client *models.Client, secret string, oldExpires time.Time) error {
 	details := detailsOf(client)
 	details.clientView = details.withSecret(secret)
 	header, row := table.Row{"CLIENT_ID", "CLIENT_SECRET"}, table.Row{client.ClientID, secret}
-	if cmd.Overlap.Duration > 0 && len(client.RetiredSecrets) > 0 {
+	if !oldExpires.IsZero() {
 		header = append(header, "OLD SECRET WORKS UNTIL (UTC)")
-		row = append(row, dateTime(time.Now().Add(cmd.Overlap.Duration)))
+		row = append(row, dateTime(oldExpires))
 	}
 	return cmd.print(c, details, header, []table.Row{row})
 }

@@ -52,7 +52,7 @@ func TestRotatedSecretWorksForTheOverlap(t *testing.T) {
 			t.Error("the old secret ends early")
 		}
 		eventually(t, 3*time.Second, "the old secret ends", func() bool { return !opens(first) })
-		third := rotate(t, env)
+		third := rotate(t, env, "--overlap=0s", "--yes")
 		if !opens(third.Secret) || len(third.Retired) != 0 {
 			t.Errorf("%+v", third)
 		}

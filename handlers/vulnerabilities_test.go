@@ -150,7 +150,7 @@ func TestKeycloakCVE20268922OlderRevocationInstant(t *testing.T) {
 		{"revoke the client's tokens", func() error { _, err := clients.RevokeTokens(t.Context(), "alice"); return err }},
 		{"revoke all tokens", func() error { _, err := clients.RevokeAllTokens(t.Context()); return err }},
 		{"rotate and revoke", func() error {
-			_, err := clients.RotateSecret(t.Context(), "alice", repository.Rotation{SecretHash: secretHash, RevokeTokens: true})
+			_, _, err := clients.RotateSecret(t.Context(), "alice", repository.Rotation{SecretHash: secretHash, RevokeTokens: true})
 			return err
 		}},
 		{"disable", func() error { _, err := clients.Disable(t.Context(), "alice"); return err }},

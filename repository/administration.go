@@ -81,11 +81,12 @@ func (c *Clients) Enable(ctx context.Context, id string) (*models.Client, error)
 	})
 }
 
-// RotateSecret gives a client a new secret and returns it as it is then. It also removes the
-// client's retired secrets that have expired. It returns models.ErrClientNotFound, or
-// models.ErrPublicClient for a client that can keep no secret.
-func (c *Clients) RotateSecret(ctx context.Context, id string, rotation Rotation) (*models.Client, error) {
-	return c.change(ctx, "rotate secret", id, func(tx *gorm.DB, client *models.Client, now time.Time) error {
+// RotateSecret gives a client a new secret. It returns the client as it is then, and the instant at which
+// the old secret expires: the zero time if it does not work any more. It also removes the client's retired
+// secrets that have expired. It returns models.ErrClientNotFound, or models.ErrPublicClient for a client
+// that can keep no secret.
+func (c *Clients) RotateSecret(ctx context.Context, id string, rotation Rotation) (client *models.Client, oldExpires time.Time, err error) {
+	client, err = c.change(ctx, "rotate secret", id, func(tx *gorm.DB, client *models.Client, now time.Time) error {
 		if client.IsPublic {
 			return models.ErrPublicClient
 		}
@@ -95,12 +96,14 @@ func (c *Clients) RotateSecret(ctx context.Context, id string, rotation Rotation
 			revokeUpTo(client, now)
 		}
 		if old != "" && old != rotation.SecretHash && rotation.Overlap > 0 {
-			if err := retire(tx, id, old, now.Add(rotation.Overlap)); err != nil {
+			oldExpires = now.Add(rotation.Overlap)
+			if err := retire(tx, id, old, oldExpires); err != nil {
 				return err
 			}
 		}
 		return removeExpired(tx, id, now)
 	})
+	return client, oldExpires, err
 }
 
 // retire lets an old secret work until expires. One that has been retired before starts anew.

@@ -200,7 +200,7 @@ func (s suite) administer(ctx context.Context, id string) map[string]error {
 	_, update := s.Update(ctx, id, repository.Changes{})
 	_, disable := s.Disable(ctx, id)
 	_, enable := s.Enable(ctx, id)
-	_, rotate := s.RotateSecret(ctx, id, repository.Rotation{SecretHash: "x"})
+	_, _, rotate := s.RotateSecret(ctx, id, repository.Rotation{SecretHash: "x"})
 	_, revoke := s.RevokeTokens(ctx, id)
 	return map[string]error{"update": update, "disable": disable, "enable": enable, "rotate": rotate, "revoke": revoke, "delete": s.Delete(ctx, id)}
 }
