@@ -65,7 +65,7 @@ func (e *exampled) run(t *testing.T, bash, example string) {
 	pasted := strings.NewReplacer(
 		"/run/secrets/database-url", urlFile,
 		"postgres://chit:…@db:5432/chit", "'"+e.database+"'",
-		"redis://:…@redis:6379", e.redis,
+		"redis://default:…@redis:6379", e.redis,
 		`HEALTHCHECK CMD ["chit", "health"]`, "chit health",
 	).Replace(example)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -14,13 +14,13 @@ import (
 )
 
 // Every block of docs/operations.md runs as it stands there, one after the other, and ends the
-// tokens that it says it ends and no others.
+// tokens that it says it ends and no others. Both stores ask for a password.
 func TestOperationsRunAsWritten(t *testing.T) {
 	document, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := apptest.Real(t)
+	s := apptest.On(t, apptest.Database(t), apptest.StartRedis(t, "--requirepass", "of:Redis"))
 	// Roles are the server's, which other tests use too.
 	t.Cleanup(func() {
 		const roles = "chit_server, chit_operator, chit_revoker"

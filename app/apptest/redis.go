@@ -106,7 +106,7 @@ func startRedis(t testing.TB, password string, args func(port int) ([]string, er
 		r.Addr = loopback(port)
 		u := url.URL{Scheme: "redis", Host: r.Addr}
 		if password != "" {
-			u.User = url.UserPassword("", password)
+			u.User = url.UserPassword("default", password)
 		}
 		r.URL = u.String()
 		r.process.args, err = args(port)

@@ -27,7 +27,7 @@ func (s *Stack) startRedis(ctx context.Context) error {
 	}
 	_, port, _ := net.SplitHostPort(address)
 	password := rand.Text()
-	s.RedisURL = (&url.URL{Scheme: "redis", User: url.UserPassword("", password), Host: address}).String()
+	s.RedisURL = (&url.URL{Scheme: "redis", User: url.UserPassword("default", password), Host: address}).String()
 	logging.Disable() // go-redis's own, of what it also returns as errors
 	s.Redis = redis.NewClient(&redis.Options{
 		Addr: address, Password: password, MaxRetries: -1, DialerRetries: 1, ReadTimeout: readyWithin, DisableIdentity: true,

@@ -72,6 +72,11 @@ func TestTheImageRuns(t *testing.T) {
 	}
 	chit := start(t, box.command(t, "/chit"))
 	eventually(t, 15*time.Second, "chit is healthy", func() error { return box.health(t) })
+	// What recipes for operators do with the URL of the secret.
+	url := strings.TrimSpace(read(t, filepath.Join(box.root, "run/secrets/redis_url")))
+	if err := run(exec.Command(tool(t, "redis-cli"), "-e", "-u", url, "DBSIZE")); err != nil {
+		t.Error(err)
+	}
 	if err := run(box.command(t, "/chit", "client", "create", "job")); err != nil {
 		t.Error(err)
 	}
