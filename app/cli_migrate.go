@@ -50,17 +50,17 @@ type migrateStatusCommand struct {
 }
 
 func (*migrateStatusCommand) Help() string {
-	return "Example:\n\n  chit migrate status --output json"
+	return "The exit status is 1 while the database lacks a step. A step that only a later version of chit has is listed too.\n\nExample:\n\n  chit migrate status --output json"
 }
 
 // stepView is a step as programs read it.
 type stepView struct {
 	Version   int64  `json:"version"`
-	Name      string `json:"name"`
-	AppliedAt *int64 `json:"applied_at"` // seconds; null: not yet
+	Name      string `json:"name,omitempty"` // missing: only a later version of chit has the step
+	AppliedAt *int64 `json:"applied_at"`     // seconds; null: not yet
 }
 
-// Run prints every step.
+// Run prints every step, and returns an error if one is pending.
 func (cmd *migrateStatusCommand) Run(c *console) error {
 	if err := errors.Join(cmd.resolve(), cmd.validate()); err != nil {
 		return usageError{err}
@@ -77,14 +77,25 @@ func (cmd *migrateStatusCommand) Run(c *console) error {
 	views := make([]stepView, len(steps))
 	rows := make([]table.Row, len(steps))
 	for i, step := range steps {
-		views[i] = stepView{Version: step.Version, Name: path.Base(step.Name)}
+		views[i] = stepView{Version: step.Version}
+		name := "of a later version of chit"
+		if step.Name != "" {
+			name = path.Base(step.Name)
+			views[i].Name = name
+		}
 		applied := "pending"
 		if !step.AppliedAt.IsZero() {
 			at := step.AppliedAt.Unix()
 			views[i].AppliedAt = &at
 			applied = step.AppliedAt.UTC().Format(time.DateTime)
 		}
-		rows[i] = table.Row{step.Version, views[i].Name, applied}
+		rows[i] = table.Row{step.Version, name, applied}
 	}
-	return cmd.print(c, views, table.Row{"VERSION", "STEP", "APPLIED (UTC)"}, rows)
+	if err := cmd.print(c, views, table.Row{"VERSION", "STEP", "APPLIED (UTC)"}, rows); err != nil {
+		return err
+	}
+	if pending, _ := migrations.Count(steps); pending > 0 {
+		return fmt.Errorf("the database lacks %d of these steps: run `chit migrate up`", pending)
+	}
+	return nil
 }

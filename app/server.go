@@ -67,7 +67,7 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 		return nil, err
 	}
 	if !config.Embedded() {
-		s.background(func(ctx context.Context) { tokens.WatchRestarts(ctx, s.redis, log) })
+		s.background(func(ctx context.Context) { tokens.Watch(ctx, s.redis, log) })
 	} else if err := addDemoClients(ctx, s.clients); err != nil {
 		return nil, err
 	}
@@ -115,18 +115,33 @@ func (s *Server) openDatabase(ctx context.Context, log *slog.Logger) (err error)
 	if err := pingAtStart(ctx, s.clients.Ping); err != nil {
 		return err
 	}
-	if s.config.Migrate == "off" {
-		pending, err := migrations.Pending(ctx, s.clients.DB(), dialect)
-		if err == nil && pending > 0 {
-			err = fmt.Errorf("the database lacks migrations, %d of them: run `chit migrate up`, or set CHIT_MIGRATE=on", pending)
+	if s.config.Migrate == "on" {
+		applied, err := migrations.Up(ctx, s.clients.DB(), dialect)
+		for _, step := range applied {
+			log.Info("migration applied", "version", step.Version, "name", step.Name)
 		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.checkSchema(ctx, log)
+}
+
+// checkSchema returns an error if the database lacks a step. More steps than this program has are no error:
+// while nodes are upgraded one by one, those of the old version still run.
+func (s *Server) checkSchema(ctx context.Context, log *slog.Logger) error {
+	steps, err := migrations.Status(ctx, s.clients.DB(), s.config.dialect())
+	if err != nil {
 		return err
 	}
-	applied, err := migrations.Up(ctx, s.clients.DB(), dialect)
-	for _, step := range applied {
-		log.Info("migration applied", "version", step.Version, "name", step.Name)
+	pending, unknown := migrations.Count(steps)
+	if pending > 0 {
+		return fmt.Errorf("the database lacks migrations, %d of them: run `chit migrate up`, or set CHIT_MIGRATE=on", pending)
 	}
-	return err
+	if unknown > 0 {
+		log.Warn("the database schema is newer than this program: run the version that applied it", "schema_version", steps[len(steps)-1].Version, "unknown_steps", unknown)
+	}
+	return nil
 }
 
 func (s *Server) openRedis(ctx context.Context) (err error) {

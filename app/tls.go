@@ -80,6 +80,7 @@ type certificate struct {
 	looking sync.Mutex // guards what follows
 	looked  time.Time
 	seen    [sha256.Size]byte // of what the files held then, or of why they could not be read
+	warned  bool              // that the current certificate is not valid
 }
 
 // openCertificate reads the files, which must hold a certificate now.
@@ -115,6 +116,7 @@ func (c *certificate) look() error {
 	}
 	c.looked = time.Now()
 	if seen == c.seen {
+		c.warnUnlessValid()
 		return nil
 	}
 	c.seen = seen
@@ -126,8 +128,30 @@ func (c *certificate) look() error {
 		return err
 	}
 	c.current.Store(parsed)
+	c.warned = false
 	c.log.Info("certificate in use", "file", c.files.cert, "names", parsed.Leaf.DNSNames, "expires", parsed.Leaf.NotAfter.UTC())
+	c.warnUnlessValid()
 	return nil
+}
+
+// warnUnlessValid logs once that clients refuse the current certificate at this time. It is presented all the
+// same: nothing better is at hand.
+func (c *certificate) warnUnlessValid() {
+	current := c.current.Load()
+	if current == nil || c.warned {
+		return
+	}
+	message := ""
+	switch leaf := current.Leaf; {
+	case c.looked.After(leaf.NotAfter):
+		message = "the certificate has expired, and clients refuse it: replace its files"
+	case c.looked.Before(leaf.NotBefore):
+		message = "the certificate is not valid yet, and clients refuse it: look at the clock and at its files"
+	default:
+		return
+	}
+	c.warned = true
+	c.log.Warn(message, "file", c.files.cert, "valid_from", current.Leaf.NotBefore.UTC(), "expires", current.Leaf.NotAfter.UTC())
 }
 
 // serverTLS returns the settings of a listener that presents c.

@@ -3,15 +3,18 @@
 package migrations
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
 )
 
@@ -27,16 +30,23 @@ const (
 	SQLite     Dialect = "sqlite"
 )
 
+func (d Dialect) goose() goose.Dialect {
+	if d == SQLite {
+		return goose.DialectSQLite3
+	}
+	return goose.DialectPostgres
+}
+
 // How often, and after what pause, a step is tried that another process may have applied meanwhile.
 const (
 	sqliteTries = 10
 	sqlitePause = 50 * time.Millisecond
 )
 
-// Step is one file of the schema's history.
+// Step is one step of the schema's history.
 type Step struct {
 	Version   int64
-	Name      string
+	Name      string    // of its file; empty: a later version of this program has applied it
 	AppliedAt time.Time // zero: not yet applied
 }
 
@@ -72,7 +82,8 @@ func Up(ctx context.Context, db *sql.DB, dialect Dialect) ([]Step, error) {
 	}
 }
 
-// Status returns every step, in order, with the instant at which it was applied to db.
+// Status returns every step of this program and every other one that was applied to db, in order, with the
+// instant at which it was applied.
 func Status(ctx context.Context, db *sql.DB, dialect Dialect) ([]Step, error) {
 	provider, err := newProvider(db, dialect)
 	if err != nil {
@@ -86,19 +97,46 @@ func Status(ctx context.Context, db *sql.DB, dialect Dialect) ([]Step, error) {
 	for i, status := range statuses {
 		steps[i] = Step{Version: status.Source.Version, Name: status.Source.Path, AppliedAt: status.AppliedAt}
 	}
-	return steps, nil
+	newer, err := newerThan(ctx, db, dialect, steps[len(steps)-1].Version)
+	return append(steps, newer...), err
 }
 
-// Pending returns how many steps db lacks.
-func Pending(ctx context.Context, db *sql.DB, dialect Dialect) (int, error) {
-	steps, err := Status(ctx, db, dialect)
-	pending := 0
+// newerThan returns the steps applied to db that come after the last step of this program.
+func newerThan(ctx context.Context, db *sql.DB, dialect Dialect, last int64) ([]Step, error) {
+	store, err := database.NewStore(dialect.goose(), goose.DefaultTablename)
+	if err != nil {
+		return nil, fmt.Errorf("migration status: %w", err)
+	}
+	all, err := store.ListMigrations(ctx, db)
+	if err != nil {
+		return nil, fmt.Errorf("migration status: %w", err)
+	}
+	var newer []Step
+	for _, recorded := range all {
+		if recorded.Version <= last || !recorded.IsApplied {
+			continue
+		}
+		details, err := store.GetMigration(ctx, db, recorded.Version)
+		if err != nil {
+			return nil, fmt.Errorf("migration status: %w", err)
+		}
+		newer = append(newer, Step{Version: recorded.Version, AppliedAt: details.Timestamp})
+	}
+	slices.SortFunc(newer, func(a, b Step) int { return cmp.Compare(a.Version, b.Version) })
+	return newer, nil
+}
+
+// Count returns how many of the steps are pending, and how many this program does not know.
+func Count(steps []Step) (pending, unknown int) {
 	for _, step := range steps {
-		if step.AppliedAt.IsZero() {
+		switch {
+		case step.AppliedAt.IsZero():
 			pending++
+		case step.Name == "":
+			unknown++
 		}
 	}
-	return pending, err
+	return pending, unknown
 }
 
 func newProvider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
@@ -107,12 +145,12 @@ func newProvider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
 	if dialect == SQLite {
-		return goose.NewProvider(goose.DialectSQLite3, db, folder)
+		return goose.NewProvider(dialect.goose(), db, folder)
 	}
 	// Waiters look again each second, for up to five minutes.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
-	return goose.NewProvider(goose.DialectPostgres, db, folder, goose.WithSessionLocker(locker))
+	return goose.NewProvider(dialect.goose(), db, folder, goose.WithSessionLocker(locker))
 }

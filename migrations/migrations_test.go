@@ -1,6 +1,7 @@
 package migrations_test
 
 import (
+	"database/sql"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -36,8 +37,8 @@ func TestUpAndStatus(t *testing.T) {
 			if err != nil || len(steps) == 0 || !steps[0].AppliedAt.IsZero() {
 				t.Fatalf("before: %+v, %v", steps, err)
 			}
-			if pending, err := migrations.Pending(t.Context(), db, dialect); err != nil || pending != len(steps) {
-				t.Errorf("before: %d pending of %d, %v", pending, len(steps), err)
+			if pending, unknown := migrations.Count(steps); pending != len(steps) || unknown != 0 {
+				t.Errorf("before: %d pending and %d unknown of %d", pending, unknown, len(steps))
 			}
 			applied, err := migrations.Up(t.Context(), db, dialect)
 			if err != nil || len(applied) != len(steps) {
@@ -50,7 +51,28 @@ func TestUpAndStatus(t *testing.T) {
 			if err != nil || steps[len(steps)-1].AppliedAt.IsZero() {
 				t.Errorf("after: %+v, %v", steps, err)
 			}
+			checkNewer(t, db, dialect, steps)
 		})
+	}
+}
+
+// checkNewer has a later version of the program apply two steps more.
+func checkNewer(t *testing.T, db *sql.DB, dialect migrations.Dialect, known []migrations.Step) {
+	t.Helper()
+	if _, err := db.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, true), (98, true)"); err != nil {
+		t.Fatal(err)
+	}
+	steps, err := migrations.Status(t.Context(), db, dialect)
+	if pending, unknown := migrations.Count(steps); err != nil || len(steps) != len(known)+2 || pending != 0 || unknown != 2 {
+		t.Fatalf("%+v, %v", steps, err)
+	}
+	for i, step := range steps[len(known):] {
+		if step.Version != int64(98+i) || step.Name != "" || step.AppliedAt.IsZero() {
+			t.Errorf("%+v", step)
+		}
+	}
+	if applied, err := migrations.Up(t.Context(), db, dialect); err != nil || len(applied) != 0 {
+		t.Errorf("an older program applies %+v, %v", applied, err)
 	}
 }
 

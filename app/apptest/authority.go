@@ -54,9 +54,16 @@ func NewAuthority(t testing.TB) *Authority {
 // Issue returns a certificate for these names and addresses, valid for an hour.
 func (a *Authority) Issue(names ...string) Certificate {
 	a.t.Helper()
+	return a.IssueUntil(time.Now().Add(time.Hour), names...)
+}
+
+// IssueUntil is Issue with another end, which may be over.
+func (a *Authority) IssueUntil(expires time.Time, names ...string) Certificate {
+	a.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(a.t, err)
 	template := a.template(names[0])
+	template.NotAfter = expires
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	for _, name := range names {

@@ -1,0 +1,104 @@
+package app_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"chit/app/apptest"
+)
+
+// warns waits until the log has a warning with all of these words in it, and returns how often.
+func (p *program) warns(t *testing.T, words ...string) {
+	t.Helper()
+	eventually(t, 5*time.Second, "a warning of "+strings.Join(words, ", "), func() bool { return warnings(p, words...) > 0 })
+}
+
+// warnings returns how many lines of the log are warnings with all of these words in them.
+func warnings(p *program, words ...string) (found int) {
+	for line := range strings.Lines(p.stderr.String()) {
+		all := strings.Contains(line, `"WARN"`) || strings.Contains(line, "level=WARN")
+		for _, word := range words {
+			all = all && strings.Contains(line, word)
+		}
+		if all {
+			found++
+		}
+	}
+	return found
+}
+
+// While nodes are upgraded one by one, those of the old version serve on, and say so when they start.
+func TestServerOnANewerSchema(t *testing.T) {
+	t.Parallel()
+	database := migrated(t)
+	env := []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=" + apptest.StartRedis(t).URL}
+	if first := start(t, env); warnings(first, "schema") != 0 {
+		t.Error("it warns of its own schema")
+	}
+	apptest.Psql(t, database, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, true)")
+	second := start(t, env)
+	second.warns(t, "the database schema is newer than this program", `"schema_version":99`)
+	if got := get(t, second.URL+"/readyz"); got.Status != http.StatusOK {
+		t.Errorf("/readyz: %d %s", got.Status, got.Body)
+	}
+	status := chit(t, env, "migrate", "status")
+	if status.status != 0 || !strings.Contains(status.stdout, "99  of a later version of chit") {
+		t.Errorf("migrate status: %+v", status)
+	}
+}
+
+// Redis ends tokens when it evicts keys. An operator who sets such a policy later reads of it too.
+func TestServerOnARedisThatEvicts(t *testing.T) {
+	t.Parallel()
+	const words = "Redis may evict tokens"
+	database := migrated(t)
+	redis := apptest.StartRedis(t, "--maxmemory-policy", "allkeys-lru")
+	p := start(t, []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=" + redis.URL})
+	p.warns(t, words, "noeviction", `"policy":"allkeys-lru"`)
+	redis.CLI("CONFIG", "SET", "maxmemory-policy", "noeviction")
+	time.Sleep(2 * time.Second)
+	if warnings(p, words) != 1 {
+		t.Errorf("it is said more than once, or of noeviction: %s", p.stderr.String())
+	}
+	redis.CLI("CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
+	p.warns(t, words, `"policy":"volatile-ttl"`)
+}
+
+func TestClusterThatEvicts(t *testing.T) {
+	t.Parallel()
+	cluster := apptest.StartRedisCluster(t)
+	p := start(t, []string{"CHIT_DATABASE_URL=" + migrated(t), "CHIT_REDIS_URL=" + cluster.URL})
+	if warnings(p, "evict") != 0 {
+		t.Errorf("it warns of noeviction: %s", p.stderr.String())
+	}
+	cluster.Nodes[1].CLI("CONFIG", "SET", "maxmemory-policy", "allkeys-random")
+	p.warns(t, "Redis may evict tokens", `"policy":"allkeys-random"`, cluster.Nodes[1].Addr)
+}
+
+// A certificate that clients refuse is said to be one, at start and when it expires later, once each.
+func TestServerWithAnExpiredCertificate(t *testing.T) {
+	t.Parallel()
+	const words = "the certificate has expired"
+	ca := apptest.NewAuthority(t)
+	over, ending := ca.IssueUntil(time.Now().Add(-time.Second), "over.test"), ca.IssueUntil(time.Now().Add(5*time.Second), "ending.test")
+	p := start(t, nil, "--tls-cert="+over.Cert, "--tls-key="+over.Key, "--ops-tls-cert="+ending.Cert, "--ops-tls-key="+ending.Key)
+	p.warns(t, words, over.Cert)
+	if warnings(p, words, ending.Cert) != 0 {
+		t.Error("it warns early")
+	}
+	eventually(t, 10*time.Second, "the second one expires", func() bool {
+		for _, url := range []string{p.URL, p.OpsURL} {
+			if _, err := presented(t, url, ca.Trust()); err == nil && url == p.URL {
+				t.Fatal("a client takes an expired certificate")
+			}
+		}
+		return warnings(p, words, ending.Cert) > 0
+	})
+	time.Sleep(1500 * time.Millisecond)
+	_, _ = presented(t, p.OpsURL, ca.Trust()) // a handshake looks at the files
+	if warnings(p, words) != 2 {
+		t.Errorf("it is said more than once each: %s", p.stderr.String())
+	}
+}
