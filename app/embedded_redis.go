@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9/logging"
 
+	"chit/models"
 	"chit/repository"
 	"chit/tokens"
 )
@@ -94,7 +95,13 @@ func (s *Stores) withTokens(ctx context.Context, do func(*repository.Clients, *t
 		return err
 	}
 	defer store.Redis.Close()
-	return s.withClients(ctx, func(clients *repository.Clients) error { return do(clients, store) })
+	err = s.withClients(ctx, func(clients *repository.Clients) error { return do(clients, store) })
+	if errors.Is(err, models.ErrUnavailable) && ctx.Err() == nil {
+		if failure := store.Ping(ctx); failure != nil {
+			return diagnosed(store.Redis, failure, err)
+		}
+	}
+	return err
 }
 
 // withTokensIfAny is withTokens, but the store is nil in the embedded mode without a server.

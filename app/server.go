@@ -14,7 +14,6 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 
 	"chit/handlers"
-	"chit/migrations"
 	"chit/repository"
 	"chit/tokens"
 )
@@ -30,9 +29,6 @@ const (
 
 // clientCacheSize is how many clients are kept in memory, of about a kilobyte each.
 const clientCacheSize = 100_000
-
-// startTimeout bounds the wait for the database, and then for Redis, to answer at start.
-const startTimeout = 10 * time.Second
 
 // Server is a running Chit.
 type Server struct {
@@ -105,67 +101,6 @@ func (s *Server) announce() error {
 }
 
 func (s *Server) embeddedRedisURL() string { return "redis://127.0.0.1:" + s.RedisPort }
-
-func (s *Server) openDatabase(ctx context.Context, log *slog.Logger) (err error) {
-	dialect := s.config.dialect()
-	if s.clients, err = s.config.openClients(); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, s.clients.Close)
-	if err := pingAtStart(ctx, s.clients.Ping); err != nil {
-		return err
-	}
-	if s.config.Migrate == "on" {
-		applied, err := migrations.Up(ctx, s.clients.DB(), dialect)
-		for _, step := range applied {
-			log.Info("migration applied", "version", step.Version, "name", step.Name)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return s.checkSchema(ctx, log)
-}
-
-// checkSchema returns an error if the database lacks a step. More steps than this program has are no error:
-// while nodes are upgraded one by one, those of the old version still run.
-func (s *Server) checkSchema(ctx context.Context, log *slog.Logger) error {
-	steps, err := migrations.Status(ctx, s.clients.DB(), s.config.dialect())
-	if err != nil {
-		return err
-	}
-	pending, unknown := migrations.Count(steps)
-	if pending > 0 {
-		return fmt.Errorf("the database lacks migrations, %d of them: run `chit migrate up`, or set CHIT_MIGRATE=on", pending)
-	}
-	if unknown > 0 {
-		log.Warn("the database schema is newer than this program: run the version that applied it", "schema_version", steps[len(steps)-1].Version, "unknown_steps", unknown)
-	}
-	return nil
-}
-
-func (s *Server) openRedis(ctx context.Context) (err error) {
-	url := s.config.RedisURL
-	if s.config.Embedded() {
-		var stop func() error
-		if s.RedisPort, stop, err = startRedis(); err != nil {
-			return err
-		}
-		s.closers = append(s.closers, stop)
-		url = s.embeddedRedisURL()
-	}
-	if s.redis, err = tokens.Connect(url); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, s.redis.Close)
-	return pingAtStart(ctx, (&tokens.Store{Redis: s.redis}).Ping)
-}
-
-func pingAtStart(ctx context.Context, ping func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	return ping(ctx)
-}
 
 func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*handlers.API, error) {
 	store := &tokens.Store{Redis: s.redis, Prefix: s.config.TokenPrefix, Now: time.Now, Timeout: s.config.RequestTimeout.Duration / 2, Apart: s.config.RedisBatching == "off", Replicas: s.config.replicas()}

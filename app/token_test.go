@@ -180,3 +180,16 @@ func TestTokenListOfMany(t *testing.T) {
 		t.Errorf("without Redis: status %d, %d lines, %s", broken.status, strings.Count(broken.stdout, "\n"), broken.stderr)
 	}
 }
+
+// A command that Redis does not let in says which setting is wrong, and where it led.
+func TestTokenCommandsThatRedisRefuses(t *testing.T) {
+	t.Parallel()
+	redis := apptest.StartRedis(t, "--requirepass", "another")
+	env := []string{"CHIT_DATABASE_URL=" + migrated(t), "CHIT_REDIS_URL=" + withPassword(t, redis.URL)}
+	for _, args := range []string{"token list --client billing-job", "token inspect --id " + strings.Repeat("0", 64)} {
+		got := chit(t, env, strings.Fields(args)...)
+		if want := "chit: the server at " + redis.Addr + " refuses the user or password (CHIT_REDIS_URL): redis: "; got.status != 1 || !strings.HasPrefix(got.stderr, want) || strings.Contains(got.stderr, password) {
+			t.Errorf("%s: %+v", args, got)
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -65,9 +67,27 @@ func OpenSQLite(path string) (*Clients, error) {
 	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: pragmas.Encode()}
 	clients, err := open(sqlite.Open(file.String()))
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		if cause := unwritable(path); cause != nil {
+			err = cause // SQLite's own words for it are "out of memory"
+		}
+		return nil, fmt.Errorf("the SQLite file %s cannot be used: %w", path, err)
 	}
 	return clients, nil
+}
+
+// unwritable returns why the file at path, or the directory that SQLite's other files go to, cannot be
+// written to; nil: they can.
+func unwritable(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	_ = file.Close() // nothing was written
+	draft, err := os.CreateTemp(filepath.Dir(path), ".chit-")
+	if err != nil {
+		return fmt.Errorf("its directory must be writable, too: %w", err)
+	}
+	return errors.Join(draft.Close(), os.Remove(draft.Name()))
 }
 
 func open(dialector gorm.Dialector) (*Clients, error) {

@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"chit/migrations"
+	"chit/tokens"
+)
+
+// startTimeout bounds the wait for the database, and then for Redis, to answer at start.
+const startTimeout = 10 * time.Second
+
+func (s *Server) openDatabase(ctx context.Context, log *slog.Logger) (err error) {
+	dialect := s.config.dialect()
+	if s.clients, err = s.config.openClients(); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.clients.Close)
+	if err := pingAtStart(ctx, s.clients.Ping); err != nil {
+		return err
+	}
+	if s.config.Migrate == "on" {
+		applied, err := migrations.Up(ctx, s.clients.DB(), dialect)
+		for _, step := range applied {
+			log.Info("migration applied", "version", step.Version, "name", step.Name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.checkSchema(ctx, log)
+}
+
+// checkSchema returns an error if the database lacks a step. More steps than this program has are no error:
+// while nodes are upgraded one by one, those of the old version still run.
+func (s *Server) checkSchema(ctx context.Context, log *slog.Logger) error {
+	steps, err := migrations.Status(ctx, s.clients.DB(), s.config.dialect())
+	if err != nil {
+		return err
+	}
+	pending, unknown := migrations.Count(steps)
+	if pending > 0 {
+		return fmt.Errorf("the database lacks migrations, %d of them: run `chit migrate up`, or set CHIT_MIGRATE=on", pending)
+	}
+	if unknown > 0 {
+		log.Warn("the database schema is newer than this program: run the version that applied it", "schema_version", steps[len(steps)-1].Version, "unknown_steps", unknown)
+	}
+	return nil
+}
+
+func (s *Server) openRedis(ctx context.Context) (err error) {
+	url := s.config.RedisURL
+	if s.config.Embedded() {
+		var stop func() error
+		if s.RedisPort, stop, err = startRedis(); err != nil {
+			return err
+		}
+		s.closers = append(s.closers, stop)
+		url = s.embeddedRedisURL()
+	}
+	if s.redis, err = tokens.Connect(url); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.redis.Close)
+	if err := pingAtStart(ctx, (&tokens.Store{Redis: s.redis}).Ping); err != nil {
+		return diagnosed(s.redis, err, err)
+	}
+	return nil
+}
+
+// diagnosed adds to err, which comes from a failure of Redis, what may be wrong with CHIT_REDIS_URL.
+func diagnosed(client redis.UniversalClient, failure, err error) error {
+	if what := tokens.Diagnose(client, failure); what != "" {
+		return fmt.Errorf("%s (CHIT_REDIS_URL): %w", what, err)
+	}
+	return err
+}
+
+func pingAtStart(ctx context.Context, ping func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return ping(ctx)
+}

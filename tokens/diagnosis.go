@@ -1,0 +1,80 @@
+package tokens
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// probeTimeout bounds each probe of Diagnose.
+const probeTimeout = time.Second
+
+// Diagnose returns what is likely to be wrong with the URL of a Redis that has failed with err: a user or
+// password that is refused, or TLS at one end only. It returns an empty text when it cannot tell.
+func Diagnose(client redis.UniversalClient, err error) string {
+	if redis.HasErrorPrefix(err, "WRONGPASS") || redis.HasErrorPrefix(err, "NOAUTH") {
+		return serverOf(client) + " refuses the user or password"
+	}
+	single, is := client.(*redis.Client)
+	if reply := redis.Error(nil); !is || errors.As(err, &reply) {
+		return ""
+	}
+	address, secure := single.Options().Addr, single.Options().TLSConfig != nil
+	switch {
+	case secure && speaksPlain(address):
+		return fmt.Sprintf("the server at %s speaks without TLS: write redis://, or its port for TLS", address)
+	case !secure && speaksTLS(address):
+		return fmt.Sprintf("the server at %s speaks TLS: write rediss://", address)
+	}
+	return ""
+}
+
+// serverOf names the server in words.
+func serverOf(client redis.UniversalClient) string {
+	switch client := client.(type) {
+	case *redis.ClusterClient:
+		return "a server of the Cluster at " + strings.Join(client.Options().Addrs, ", ")
+	case *redis.Client:
+		// Behind Sentinel there is no address: go-redis has a word in its place.
+		if address := client.Options().Addr; strings.Contains(address, ":") {
+			return "the server at " + address
+		}
+	}
+	return "a Sentinel, or the server that it names,"
+}
+
+// speaksPlain reports whether a server answers a PING that is sent without TLS, be it with an error.
+func speaksPlain(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, probeTimeout)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(probeTimeout)) // what fails here fails below, too
+	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+		return false
+	}
+	first, err := bufio.NewReader(conn).ReadByte()
+	return err == nil && (first == '+' || first == '-')
+}
+
+// speaksTLS reports whether a server completes a TLS handshake. Nothing is sent to it, so its certificate does
+// not matter.
+func speaksTLS(address string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	defer cancel()
+	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // nothing was written
+	return true
+}
