@@ -45,8 +45,8 @@ func TestStartIsRefusedInOneLine(t *testing.T) {
 		{"no such database", at(strings.Replace(good, "/test_", "/no_", 1), open.URL), "does not exist"},
 		{"Redis out of reach", at(good, "redis://:"+password+"@"+nobody), nobody},
 		{"wrong Redis password", at(good, withPassword(t, locked.URL)), "the server at " + locked.Addr + " refuses the user or password (CHIT_REDIS_URL): redis: ping: storage is unavailable: WRONGPASS"},
-		{"no Redis password", at(good, "redis://" + locked.Addr), "the server at " + locked.Addr + " refuses the user or password (CHIT_REDIS_URL): redis: ping: storage is unavailable: NOAUTH"},
-		{"TLS to a Redis without", at(good, "rediss://" + open.Addr), "the server at " + open.Addr + " speaks without TLS: write redis://, or its port for TLS (CHIT_REDIS_URL): "},
+		{"no Redis password", at(good, "redis://"+locked.Addr), "the server at " + locked.Addr + " refuses the user or password (CHIT_REDIS_URL): redis: ping: storage is unavailable: NOAUTH"},
+		{"TLS to a Redis without", at(good, "rediss://"+open.Addr), "the server at " + open.Addr + " speaks without TLS: write redis://, or its port for TLS (CHIT_REDIS_URL): "},
 		{"Redis that does not answer", at(good, hung.URL+"?read_timeout=100ms"), "timeout"},
 		{"empty database, migrations off", append(at(apptest.Database(t), open.URL), "CHIT_MIGRATE=off"), "run `chit migrate up`, or set CHIT_MIGRATE=on"},
 	} {
