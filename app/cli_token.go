@@ -129,17 +129,22 @@ func (cmd *tokenInspectCommand) Run(c *console) error {
 	})
 }
 
-// state says in words what models.AccessToken.Active decides.
+// state says in words what models.AccessToken.Check decides.
 func state(token models.AccessToken, issuer *models.Client, now time.Time) string {
-	switch {
-	case token.Active(issuer, now):
+	err := token.Check(issuer, now)
+	if err == nil {
 		return "active"
-	case issuer == nil:
+	}
+	why, _ := errors.AsType[models.Inactive](err) // it is nothing else
+	switch why {
+	case models.TokenOfUnknown:
 		return "inactive: its client does not exist"
-	case issuer.Disabled():
+	case models.TokenOfDisabled:
 		return "inactive: its client is disabled"
-	case !now.Before(token.ExpiresAt):
+	case models.TokenExpired:
 		return "inactive: expired"
+	case models.TokenOfFormer:
+		return "inactive: issued to a former client of this id"
 	}
 	return "inactive: revoked with all tokens of its client"
 }

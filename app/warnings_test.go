@@ -102,3 +102,28 @@ func TestServerWithAnExpiredCertificate(t *testing.T) {
 		t.Errorf("it is said more than once each: %s", p.stderr.String())
 	}
 }
+
+// The loss of the database's announcements is logged once, and so is the end of the loss, at the same level.
+func TestLossAndRecoveryOfTheListener(t *testing.T) {
+	t.Parallel()
+	const loss, again = "changes of clients are not heard of", "changes of clients are heard of again"
+	postgres := apptest.StartPostgreSQL(t)
+	p := start(t, []string{"CHIT_DATABASE_URL=" + postgres.URL, "CHIT_REDIS_URL=" + apptest.StartRedis(t).URL})
+	for round := 1; round <= 2; round++ {
+		postgres.Stop()
+		time.Sleep(2 * time.Second) // in which it tries again several times
+		postgres.Start()
+		eventually(t, 5*time.Second, "it listens again", func() bool { return warnings(p, again) == round })
+		if got := warnings(p, loss); got != round {
+			t.Errorf("%d losses are logged, of %d:\n%s", got, round, p.stderr.String())
+		}
+	}
+	apptest.Psql(t, postgres.URL, "ALTER TABLE oauth_client DISABLE TRIGGER USER")
+	p.warns(t, "the triggers that announce changes of clients are missing or disabled")
+	time.Sleep(time.Second)
+	apptest.Psql(t, postgres.URL, "ALTER TABLE oauth_client ENABLE TRIGGER USER")
+	eventually(t, 5*time.Second, "it hears again", func() bool { return warnings(p, again) == 3 })
+	if got := warnings(p, "triggers"); got != 1 {
+		t.Errorf("the triggers are missed %d times", got)
+	}
+}

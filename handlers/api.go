@@ -28,7 +28,8 @@ type Clients interface {
 	Knows(id string) bool
 }
 
-// Tokens keeps access tokens. Find returns models.ErrTokenNotFound for a token that is not kept;
+// Tokens keeps access tokens. Find returns models.ErrTokenNotFound for a token that is not kept, with the
+// token's ID if the text has the form of one;
 // all return an error that wraps models.ErrUnavailable when they cannot tell. What has not been
 // acknowledged by the storage is an error.
 type Tokens interface {

@@ -18,13 +18,14 @@ func (a *API) introspect(ctx context.Context, x *exchange, caller *models.Client
 		return errTokenMissing
 	}
 	token, err := a.visibleToken(ctx, caller, form.get("token"))
+	x.jti = token.ID
 	if errors.Is(err, models.ErrTokenNotFound) {
+		x.noteInactive(err)
 		return write(x, http.StatusOK, inactive)
 	}
 	if err != nil {
 		return err
 	}
-	x.jti = token.ID
 	return write(x, http.StatusOK, introspection(token, a.Issuer))
 }
 
@@ -43,25 +44,22 @@ func introspection(token models.AccessToken, issuer string) []byte {
 	return append(body, '}')
 }
 
-// visibleToken returns a token that is in force and the caller's business, else
-// models.ErrTokenNotFound.
+// visibleToken returns a token that is in force and that the caller may see. For any other it returns what is
+// known of it, with models.ErrTokenNotFound.
 func (a *API) visibleToken(ctx context.Context, caller *models.Client, text string) (models.AccessToken, error) {
 	token, err := a.Tokens.Find(ctx, text)
 	if err != nil {
-		return models.AccessToken{}, err
+		return token, err
 	}
 	if !caller.CanSee(token) {
-		return models.AccessToken{}, models.ErrTokenNotFound
+		return token, models.TokenNotForCaller
 	}
 	issuer := caller
 	if !caller.Owns(token) {
 		issuer, err = a.Clients.Find(ctx, token.ClientID)
 	}
 	if err != nil && !errors.Is(err, models.ErrClientNotFound) {
-		return models.AccessToken{}, err
+		return token, err
 	}
-	if !token.Active(issuer, a.Now()) {
-		return models.AccessToken{}, models.ErrTokenNotFound
-	}
-	return token, nil
+	return token, token.Check(issuer, a.Now())
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"chit/models"
 )
 
 // The events of the audit trail. Lines of the log that belong to it have one of these as "event".
@@ -33,6 +35,7 @@ type exchange struct {
 	address   string // RealIP's
 	clientID  string // of a client that exists
 	jti       string
+	reason    string // why a token is inactive
 	event     string // makes the line one of the audit trail
 	retired   bool   // the client was opened by a retired secret
 	cause     error  // what went wrong, for an answer that is not an error's
@@ -81,6 +84,13 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 		a.Metrics.count(x, took)
 		a.log(x, took)
 		return nil
+	}
+}
+
+// noteInactive notes for the log why a token is inactive. The client is not told.
+func (x *exchange) noteInactive(err error) {
+	if why, is := errors.AsType[models.Inactive](err); is {
+		x.reason = string(why)
 	}
 }
 
@@ -140,7 +150,7 @@ func (a *API) log(x *exchange, took time.Duration) {
 		attributes = append(attributes, slog.Bool("retired_secret", true))
 	}
 	for _, optional := range [...]struct{ name, value string }{
-		{"event", x.event}, {"client_id", x.clientID}, {"jti", x.jti},
+		{"event", x.event}, {"client_id", x.clientID}, {"jti", x.jti}, {"reason", x.reason},
 	} {
 		if optional.value != "" {
 			attributes = append(attributes, slog.String(optional.name, optional.value))

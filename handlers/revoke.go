@@ -13,7 +13,9 @@ func (a *API) revoke(ctx context.Context, x *exchange, client *models.Client, fo
 		return errTokenMissing
 	}
 	token, err := a.Tokens.Find(ctx, form.get("token"))
+	x.jti = token.ID
 	if errors.Is(err, models.ErrTokenNotFound) {
+		x.noteInactive(err)
 		if err := a.Tokens.Settle(ctx); err != nil {
 			return err
 		}
@@ -25,7 +27,6 @@ func (a *API) revoke(ctx context.Context, x *exchange, client *models.Client, fo
 	if !client.Owns(token) {
 		return models.ErrForeignToken
 	}
-	x.jti = token.ID
 	if err := a.Tokens.Revoke(ctx, token); err != nil {
 		return err
 	}

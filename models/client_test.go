@@ -122,31 +122,35 @@ func TestGrantLifetime(t *testing.T) {
 	}
 }
 
-func TestActive(t *testing.T) {
+func TestCheck(t *testing.T) {
 	issued := models.AccessToken{ClientID: "c", IssuedAt: now, ExpiresAt: now.Add(time.Hour)}
 	for _, row := range []struct {
 		name   string
 		issuer *models.Client
 		at     time.Time
-		want   bool
+		want   models.Inactive // empty: active
 	}{
-		{"as issued", &models.Client{ClientID: "c"}, now, true},
-		{"just before it expires", &models.Client{ClientID: "c"}, now.Add(time.Hour - 1), true},
-		{"as it expires", &models.Client{ClientID: "c"}, now.Add(time.Hour), false},
-		{"client deleted", nil, now, false},
-		{"client disabled", &models.Client{ClientID: "c", DisabledAt: &now}, now, false},
-		{"another client's row", &models.Client{ClientID: "d"}, now, false},
-		{"revoked up to the instant of issue", &models.Client{ClientID: "c", TokensRevokedBefore: &now}, now, false},
-		{"revoked up to a moment before", &models.Client{ClientID: "c", TokensRevokedBefore: pointer(now.Add(-time.Microsecond))}, now, true},
-		{"revoked for ever", &models.Client{ClientID: "c", TokensRevokedBefore: &models.Infinity}, now, false},
-		{"revoked up to the beginning of time", &models.Client{ClientID: "c", TokensRevokedBefore: &models.NegativeInfinity}, now, true},
-		{"registered half a minute later, by another clock", &models.Client{ClientID: "c", CreatedAt: now.Add(time.Minute - 1)}, now, true},
-		{"registered anew a minute later", &models.Client{ClientID: "c", CreatedAt: now.Add(time.Minute)}, now, false},
-		{"revoked later", &models.Client{ClientID: "c", TokensRevokedBefore: pointer(now.Add(time.Minute))}, now, false},
+		{"as issued", &models.Client{ClientID: "c"}, now, ""},
+		{"just before it expires", &models.Client{ClientID: "c"}, now.Add(time.Hour - 1), ""},
+		{"as it expires", &models.Client{ClientID: "c"}, now.Add(time.Hour), models.TokenExpired},
+		{"client deleted", nil, now, models.TokenOfUnknown},
+		{"client disabled", &models.Client{ClientID: "c", DisabledAt: &now}, now, models.TokenOfDisabled},
+		{"another client's row", &models.Client{ClientID: "d"}, now, models.TokenOfUnknown},
+		{"revoked up to the instant of issue", &models.Client{ClientID: "c", TokensRevokedBefore: &now}, now, models.TokenRevoked},
+		{"revoked up to a moment before", &models.Client{ClientID: "c", TokensRevokedBefore: pointer(now.Add(-time.Microsecond))}, now, ""},
+		{"revoked for ever", &models.Client{ClientID: "c", TokensRevokedBefore: &models.Infinity}, now, models.TokenRevoked},
+		{"revoked up to the beginning of time", &models.Client{ClientID: "c", TokensRevokedBefore: &models.NegativeInfinity}, now, ""},
+		{"registered half a minute later, by another clock", &models.Client{ClientID: "c", CreatedAt: now.Add(time.Minute - 1)}, now, ""},
+		{"registered anew a minute later", &models.Client{ClientID: "c", CreatedAt: now.Add(time.Minute)}, now, models.TokenOfFormer},
+		{"revoked later", &models.Client{ClientID: "c", TokensRevokedBefore: pointer(now.Add(time.Minute))}, now, models.TokenRevoked},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if got := issued.Active(row.issuer, row.at); got != row.want {
-				t.Errorf("got %t, want %t", got, row.want)
+			err := issued.Check(row.issuer, row.at)
+			if active := issued.Active(row.issuer, row.at); active != (row.want == "") || active != (err == nil) {
+				t.Errorf("active: %t", active)
+			}
+			if err != nil && (err != error(row.want) || !errors.Is(err, models.ErrTokenNotFound)) {
+				t.Errorf("got %v, want %v", err, row.want)
 			}
 		})
 	}

@@ -50,7 +50,7 @@ func (c *Cache) Watch(ctx context.Context, databaseURL string, log *slog.Logger)
 			pause = minPause
 		}
 		if ctx.Err() == nil {
-			log.Warn("changes of clients are not heard of, so each is read again every second", "cause", explain(err), "retry_in", pause.String())
+			l.lose("changes of clients are not heard of, so each client is read again every second", "cause", explain(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -71,6 +71,31 @@ type listener struct {
 	log    *slog.Logger
 	probe  string // a payload that is awaited
 	probed bool   // it has come
+
+	loss   string    // what was logged of the present loss; empty: changes are heard of
+	lostAt time.Time // when it began
+}
+
+// lose logs that changes are not heard of, once for each loss and kind of it: Watch tries again twice a second.
+func (l *listener) lose(message string, attributes ...any) {
+	level := slog.LevelDebug
+	if l.loss != message {
+		level = slog.LevelWarn
+	}
+	l.log.Log(context.Background(), level, message, attributes...)
+	if l.loss == "" {
+		l.lostAt = time.Now()
+	}
+	l.loss = message
+}
+
+// regain logs the end of a loss, as loudly as the loss: who was called by the one reads of the other.
+func (l *listener) regain() {
+	if l.loss == "" {
+		return
+	}
+	l.loss = ""
+	l.log.Warn("changes of clients are heard of again", "lost_for", time.Since(l.lostAt).Round(time.Millisecond).String())
 }
 
 // receive takes a payload of the channel: = and the id of a client that was changed, * for all, or
@@ -119,7 +144,7 @@ func (l *listener) listen(ctx context.Context) error {
 			l.cache.forgetAll() // rows can have changed without a trigger
 			since = sent
 		}
-		l.believe(now, known, since, sent)
+		l.believe(now, since, sent)
 		known = now
 		if err := waitUntil(ctx, conn, sent.Add(heartbeat)); err != nil {
 			return err
@@ -129,15 +154,14 @@ func (l *listener) listen(ctx context.Context) error {
 
 // believe takes a heartbeat as the proof that every change until sent has been heard of, unless the
 // tables announce none.
-func (l *listener) believe(now, before tables, since, sent time.Time) {
+func (l *listener) believe(now tables, since, sent time.Time) {
 	if now.announce {
 		l.cache.heard(since, sent)
+		l.regain()
 		return
 	}
 	l.cache.deaf()
-	if before.announce || before == (tables{}) {
-		l.log.Warn("the triggers that announce changes of clients are missing or disabled, so each client is read again every second: enable them, or restore them from the migrations")
-	}
+	l.lose("the triggers that announce changes of clients are missing or disabled, so each client is read again every second: enable them, or restore them from the migrations")
 }
 
 // prove has another connection send a probe and waits for it.

@@ -115,12 +115,12 @@ func (s *Store) Issue(ctx context.Context, grant models.Grant) (string, models.A
 	return token, issued, nil
 }
 
-// Find returns what is kept of a token. It returns models.ErrTokenNotFound for one that is not in
-// Redis, whether it never was, has expired or was deleted; text that has not the form of a token
-// is refused without asking.
+// Find returns what is kept of a token. It returns models.TokenUnknown and the token's ID for one that is not
+// in Redis, whether it never was, has expired or was deleted. Text that has not the form of a token is
+// models.TokenMalformed, and Redis is not asked. Both are models.ErrTokenNotFound.
 func (s *Store) Find(ctx context.Context, token string) (models.AccessToken, error) {
 	if !Recognise(token) {
-		return models.AccessToken{}, models.ErrTokenNotFound
+		return models.AccessToken{}, models.TokenMalformed
 	}
 	return s.FindByID(ctx, ID(token))
 }
@@ -133,7 +133,7 @@ func (s *Store) FindByID(ctx context.Context, id string) (models.AccessToken, er
 		err = b.do(ctx, &get)
 	}
 	if errors.Is(err, redis.Nil) || redis.HasErrorPrefix(err, "WRONGTYPE") {
-		return models.AccessToken{}, models.ErrTokenNotFound
+		return models.AccessToken{ID: id}, models.TokenUnknown
 	}
 	if err != nil {
 		return models.AccessToken{}, unavailable("find token", err)
