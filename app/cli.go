@@ -39,6 +39,7 @@ type console struct {
 	context.Context
 	in       *os.File
 	out, err io.Writer
+	unnoted  *error // why a change is not in the audit log
 }
 
 // usageError is a fault of the one who typed the command.
@@ -61,20 +62,21 @@ func Main() {
 func run(args []string, c *console) int {
 	parser, err := kong.New(&commands{},
 		kong.Name("chit"),
-		kong.Description("Chit is an OAuth 2.0 authorization server for machines: client credentials in, opaque access tokens out.\n\nWithout a command it serves. The settings are shown by `chit serve --help`; each is a flag and an environment variable."),
+		kong.Description("Chit is an OAuth 2.0 authorization server for machines: client credentials in, opaque access tokens out.\n\nWithout a command it serves. `chit help COMMAND` shows the flags of a command. The settings are those of `chit help serve`; each is a flag and an environment variable."),
 		kong.Writers(c.out, c.err),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
 	if err != nil {
 		return c.fail(err)
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(spelledOut(args))
 	if err != nil {
 		return c.fail(usageError{withoutSecrets(err)})
 	}
 	out := &checkedOutput{Writer: c.out}
-	c.out = out
+	c.out, c.unnoted = out, new(error)
 	err = parsed.Run(c)
+	err = errors.Join(err, *c.unnoted)
 	if err == nil && out.err != nil {
 		err = fmt.Errorf("it is done, but the output could not be written: %w", out.err)
 	}
@@ -82,6 +84,18 @@ func run(args []string, c *console) int {
 		return c.fail(err)
 	}
 	return 0
+}
+
+// spelledOut replaces the forms that other programs have for help and version: chit help client create, and
+// chit --version.
+func spelledOut(args []string) []string {
+	switch {
+	case len(args) > 0 && args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && args[0] == "--version":
+		return []string{"version"}
+	}
+	return args
 }
 
 // notAWord finds what was typed in the wrong place and may be a token or a secret.

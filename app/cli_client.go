@@ -1,14 +1,13 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"chit/migrations"
 	"chit/models"
 	"chit/repository"
 	"chit/tokens"
@@ -42,6 +41,7 @@ func (f secretFlag) check() error {
 type clientCreateCommand struct {
 	Stores     `embed:""`
 	outputFlag `embed:""`
+	auditFlag  `embed:""`
 	secretFlag `embed:""`
 
 	ID             string   `arg:"" name:"id" help:"The client_id: 1 to 255 visible ASCII characters without a colon."`
@@ -80,6 +80,7 @@ func (cmd *clientCreateCommand) Run(c *console) error {
 	if err != nil {
 		return err
 	}
+	cmd.note(c, auditClientCreated, slog.String("client_id", cmd.ID), slog.String("scope", client.AllowedScopes), slog.Bool("is_resource_server", cmd.ResourceServer))
 	view := viewOf(client).withSecret(secret)
 	if err := cmd.print(c, view, table.Row{"CLIENT_ID", "CLIENT_SECRET"}, []table.Row{{view.ClientID, secret}}); err != nil {
 		return fmt.Errorf("client %s is registered, but its secret could not be printed, and nobody knows it: `chit client rotate-secret %s` gives it another: %w", cmd.ID, cmd.ID, err)
@@ -88,7 +89,7 @@ func (cmd *clientCreateCommand) Run(c *console) error {
 }
 
 func (cmd *clientCreateCommand) check() error {
-	faults := []error{cmd.resolve(), cmd.validate()}
+	faults := []error{cmd.resolve(), cmd.validate(), cmd.auditFlag.check()}
 	if !fitsClientID(cmd.ID) {
 		faults = append(faults, fmt.Errorf("<id>: %q is not 1 to 255 visible ASCII characters without a colon", cmd.ID))
 	}
@@ -111,65 +112,6 @@ func checkScope(scope string) error {
 func fitsClientID(id string) bool {
 	visible := func(r rune) bool { return r > ' ' && r <= '~' && r != ':' }
 	return models.CanBeClientID(id) && strings.IndexFunc(id, func(r rune) bool { return !visible(r) }) < 0
-}
-
-type clientListCommand struct {
-	Stores     `embed:""`
-	outputFlag `embed:""`
-}
-
-func (*clientListCommand) Help() string {
-	return "Example:\n\n  chit client list --output json"
-}
-
-// Run prints all clients.
-func (cmd *clientListCommand) Run(c *console) error {
-	if err := errors.Join(cmd.resolve(), cmd.validate()); err != nil {
-		return usageError{err}
-	}
-	views := []clientView{}
-	rows := []table.Row{}
-	err := cmd.withClients(c, func(clients *repository.Clients) error {
-		all, err := clients.List(c)
-		for i := range all {
-			view := viewOf(&all[i])
-			views = append(views, view)
-			rows = append(rows, table.Row{view.ClientID, view.ClientName, view.Scope, role(&all[i]), dateTime(all[i].CreatedAt)})
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return cmd.print(c, views, table.Row{"CLIENT_ID", "NAME", "SCOPE", "ROLE", "CREATED (UTC)"}, rows)
-}
-
-// role says in words what sets the client apart.
-func role(client *models.Client) string {
-	switch {
-	case client.Disabled():
-		return "disabled"
-	case client.IsPublic:
-		return "public, refused"
-	case client.IsResourceServer:
-		return "resource server"
-	}
-	return "client"
-}
-
-// withClients opens the database for the time of do. The embedded one is made if need be.
-func (s *Stores) withClients(ctx context.Context, do func(*repository.Clients) error) error {
-	clients, err := s.openClients()
-	if err != nil {
-		return err
-	}
-	defer clients.Close()
-	if s.dialect() == migrations.SQLite {
-		if _, err := migrations.Up(ctx, clients.DB(), migrations.SQLite); err != nil {
-			return err
-		}
-	}
-	return do(clients)
 }
 
 // noSuchClient puts the id into models.ErrClientNotFound, and leaves every other error as it is.

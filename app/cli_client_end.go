@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"chit/repository"
@@ -12,6 +13,7 @@ import (
 type clientDisableCommand struct {
 	Stores     `embed:""`
 	outputFlag `embed:""`
+	auditFlag  `embed:""`
 	yesFlag    `embed:""`
 
 	ID string `arg:"" name:"id" help:"The client_id."`
@@ -23,8 +25,8 @@ func (*clientDisableCommand) Help() string {
 
 // Run disables the client and removes the keys of its tokens.
 func (cmd *clientDisableCommand) Run(c *console) error {
-	if err := cmd.completeBoth(); err != nil {
-		return err
+	if err := errors.Join(cmd.completeBoth(), cmd.auditFlag.check()); err != nil {
+		return usageError{err}
 	}
 	if err := cmd.confirm(c, fmt.Sprintf("Disable client %q and revoke all its tokens?", cmd.ID)); err != nil {
 		return err
@@ -36,6 +38,7 @@ func (cmd *clientDisableCommand) Run(c *console) error {
 		if err != nil {
 			return unconfirmed(cmd.ID, err)
 		}
+		cmd.note(c, auditClientDisabled, slog.String("client_id", cmd.ID))
 		r := revocation{
 			fact:   fmt.Sprintf("client %s is disabled, and its tokens are inactive as of %s UTC", cmd.ID, toTheMillisecond(*client.TokensRevokedBefore)),
 			resume: againOrLeave,
@@ -53,6 +56,7 @@ func (cmd *clientDisableCommand) Run(c *console) error {
 type clientEnableCommand struct {
 	Stores     `embed:""`
 	outputFlag `embed:""`
+	auditFlag  `embed:""`
 
 	ID string `arg:"" name:"id" help:"The client_id."`
 }
@@ -63,7 +67,7 @@ func (*clientEnableCommand) Help() string {
 
 // Run enables the client and prints it as it is then.
 func (cmd *clientEnableCommand) Run(c *console) error {
-	if err := errors.Join(cmd.resolve(), cmd.validate()); err != nil {
+	if err := errors.Join(cmd.resolve(), cmd.validate(), cmd.auditFlag.check()); err != nil {
 		return usageError{err}
 	}
 	return cmd.withClients(c, func(clients *repository.Clients) error {
@@ -71,6 +75,7 @@ func (cmd *clientEnableCommand) Run(c *console) error {
 		if err != nil {
 			return noSuchClient(cmd.ID, err)
 		}
+		cmd.note(c, auditClientEnabled, slog.String("client_id", cmd.ID))
 		return cmd.printClient(c, client)
 	})
 }
@@ -78,6 +83,7 @@ func (cmd *clientEnableCommand) Run(c *console) error {
 type clientDeleteCommand struct {
 	Stores     `embed:""`
 	outputFlag `embed:""`
+	auditFlag  `embed:""`
 	yesFlag    `embed:""`
 
 	ID string `arg:"" name:"id" help:"The client_id."`
@@ -90,8 +96,8 @@ func (*clientDeleteCommand) Help() string {
 // Run deletes the client and removes the keys of its tokens. Before that it shuts the client out and lets
 // every node hear of it: a token that a node still issues is then among those that are removed.
 func (cmd *clientDeleteCommand) Run(c *console) error {
-	if err := cmd.completeBoth(); err != nil {
-		return err
+	if err := errors.Join(cmd.completeBoth(), cmd.auditFlag.check()); err != nil {
+		return usageError{err}
 	}
 	if err := cmd.confirm(c, fmt.Sprintf("Delete client %q and revoke all its tokens?", cmd.ID)); err != nil {
 		return err
@@ -102,12 +108,14 @@ func (cmd *clientDeleteCommand) Run(c *console) error {
 		if _, err := clients.Disable(c, cmd.ID); err != nil {
 			return unconfirmed(cmd.ID, err)
 		}
+		cmd.note(c, auditClientDisabled, slog.String("client_id", cmd.ID))
 		if err := cmd.letNodesHear(c, store); err != nil {
 			return err
 		}
 		if err := clients.Delete(c, cmd.ID); err != nil {
 			return cmd.notDeleted(explain(err))
 		}
+		cmd.note(c, auditClientDeleted, slog.String("client_id", cmd.ID))
 		r := revocation{
 			fact: fmt.Sprintf("client %s is deleted, and its tokens are inactive", cmd.ID),
 			// The tokens that are left would belong to it.

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -22,6 +23,7 @@ type clientRotateCommand struct {
 	Stores     `embed:""`
 	outputFlag `embed:""`
 	secretFlag `embed:""`
+	auditFlag  `embed:""`
 	yesFlag    `embed:""`
 
 	ID           string    `arg:"" name:"id" help:"The client_id."`
@@ -95,7 +97,7 @@ func (cmd *clientRotateCommand) question() string {
 }
 
 func (cmd *clientRotateCommand) check() error {
-	faults := []error{cmd.secretFlag.check()}
+	faults := []error{cmd.secretFlag.check(), cmd.auditFlag.check()}
 	if cmd.Overlap != nil {
 		faults = append(faults, cmd.Overlap.check("--overlap", 0))
 	}
@@ -127,6 +129,7 @@ func (cmd *clientRotateCommand) rotate(c *console, clients *repository.Clients) 
 	if printErr != nil {
 		printErr = fmt.Errorf("the secret of %s is changed, but the new one could not be printed, and nobody knows it: run the command again: %w", cmd.ID, printErr)
 	}
+	cmd.note(c, auditSecretRotated, slog.String("client_id", cmd.ID), slog.String("overlap", cmd.overlap().String()), slog.Bool("tokens_revoked", cmd.RevokeTokens))
 	if cmd.RevokeTokens && cmd.overlap() == 0 {
 		err = cmd.revokeStragglers(c, clients, client)
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"log/slog"
 
 	"chit/models"
 	"chit/repository"
@@ -10,6 +11,7 @@ import (
 type clientUpdateCommand struct {
 	Stores     `embed:""`
 	outputFlag `embed:""`
+	auditFlag  `embed:""`
 
 	ID             string   `arg:"" name:"id" help:"The client_id."`
 	Name           *string  `placeholder:"TEXT" help:"For people to know it by."`
@@ -42,12 +44,31 @@ func (cmd *clientUpdateCommand) Run(c *console) error {
 		if err != nil {
 			return noSuchClient(cmd.ID, err)
 		}
+		cmd.note(c, auditClientUpdated, cmd.changed(client)...)
 		return cmd.printClient(c, client)
 	})
 }
 
+// changed returns what the command has set, for the audit log.
+func (cmd *clientUpdateCommand) changed(client *models.Client) []slog.Attr {
+	attributes := []slog.Attr{slog.String("client_id", client.ClientID)}
+	if cmd.Name != nil {
+		attributes = append(attributes, slog.String("client_name", client.ClientName))
+	}
+	if cmd.Scope != nil {
+		attributes = append(attributes, slog.String("scope", client.AllowedScopes))
+	}
+	if cmd.ResourceServer != nil {
+		attributes = append(attributes, slog.Bool("is_resource_server", client.IsResourceServer))
+	}
+	if cmd.ServerTTL || cmd.TTL.given() {
+		attributes = append(attributes, slog.Any("token_ttl_seconds", client.TokenTTLSeconds))
+	}
+	return attributes
+}
+
 func (cmd *clientUpdateCommand) check() error {
-	faults := []error{cmd.resolve(), cmd.validate()}
+	faults := []error{cmd.resolve(), cmd.validate(), cmd.auditFlag.check()}
 	if cmd.Name == nil && cmd.Scope == nil && cmd.ResourceServer == nil && !cmd.TTL.given() && !cmd.ServerTTL {
 		faults = append(faults, errors.New("there is nothing to change: give --name, --scope, --[no-]resource-server, --ttl or --server-ttl"))
 	}

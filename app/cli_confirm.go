@@ -48,5 +48,5 @@ func (c *console) interruptible() (*console, context.CancelFunc) {
 	}
 	ctx, stop := signal.NotifyContext(c.Context, signals...)
 	context.AfterFunc(ctx, stop)
-	return &console{Context: ctx, in: c.in, out: c.out, err: c.err}, stop
+	return &console{ctx, c.in, c.out, c.err, c.unnoted}, stop
 }

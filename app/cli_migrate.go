@@ -29,7 +29,7 @@ func (cmd *migrateUpCommand) Run(c *console) error {
 	if err := errors.Join(cmd.resolve(), cmd.validate()); err != nil {
 		return usageError{err}
 	}
-	clients, err := cmd.openClients()
+	clients, err := cmd.openOrMake(c)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (cmd *migrateStatusCommand) Run(c *console) error {
 	if err := errors.Join(cmd.resolve(), cmd.validate()); err != nil {
 		return usageError{err}
 	}
-	clients, err := cmd.openClients()
+	clients, err := cmd.openOrMake(c)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"chit/models"
 	"chit/repository"
@@ -12,6 +13,7 @@ import (
 type tokenRevokeCommand struct {
 	Stores     `embed:""`
 	outputFlag `embed:""`
+	auditFlag  `embed:""`
 	yesFlag    `embed:""`
 	oneToken   `embed:""`
 
@@ -26,7 +28,7 @@ func (*tokenRevokeCommand) Help() string {
 // Run revokes what is named.
 func (cmd *tokenRevokeCommand) Run(c *console) error {
 	one := exactlyOne("--id, --token -, --client, --all", cmd.ID != "", cmd.Token != "", cmd.Client != "", cmd.All)
-	if err := errors.Join(cmd.completeBoth(), cmd.oneToken.check(), one); err != nil {
+	if err := errors.Join(cmd.completeBoth(), cmd.oneToken.check(), cmd.auditFlag.check(), one); err != nil {
 		return usageError{err}
 	}
 	if cmd.Client == "" && !cmd.All {
@@ -60,6 +62,7 @@ func (cmd *tokenRevokeCommand) revokeOne(c *console, store *tokens.Store) error 
 	if err := store.Revoke(c, token); err != nil {
 		return fmt.Errorf("the revocation is not acknowledged, and the token may still be active: run the command again: %w", err)
 	}
+	cmd.note(c, auditTokenRevoked, slog.String("client_id", token.ClientID), slog.String("jti", token.ID))
 	if cmd.Output == "json" {
 		view := tokenViewOf(token, nil) // inactive
 		return cmd.print(c, view, nil, nil)
@@ -83,12 +86,16 @@ func (cmd *tokenRevokeCommand) revokeClient(c *console, clients *repository.Clie
 		r.fact = fmt.Sprintf("the tokens of %s are inactive as of %s UTC", cmd.Client, toTheMillisecond(instant))
 		r.purge = upTo(instant)
 		view.TokensRevokedBefore = seconds(&instant)
+		cmd.note(c, auditTokensRevoked, slog.String("client_id", cmd.Client))
 	}
 	if view.KeysRemoved, err = r.finish(c, store); err != nil {
 		return err
 	}
 	if unknown && view.KeysRemoved == 0 {
 		return fmt.Errorf("there is no client %q, nor a token of one", cmd.Client)
+	}
+	if unknown {
+		cmd.note(c, auditTokensRevoked, slog.String("client_id", cmd.Client))
 	}
 	return cmd.report(c, r, view)
 }
@@ -98,12 +105,13 @@ func (cmd *tokenRevokeCommand) revokeAll(c *console, clients *repository.Clients
 	if err != nil {
 		return unconfirmed("", err)
 	}
+	cmd.note(c, auditTokensRevoked, slog.Bool("all", true))
 	r := revocation{
 		fact:   fmt.Sprintf("all tokens are inactive as of %s UTC", toTheMillisecond(instant)),
 		resume: againOrLeave,
 		purge:  upTo(instant),
 	}
-	all, err := clients.List(c)
+	all, err := clients.List(c, repository.Page{})
 	if err != nil {
 		return fmt.Errorf("%s; no key was removed, since the database did not name the clients: %s; %s", r.fact, explain(err), r.resume)
 	}

@@ -1,6 +1,13 @@
 package app
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
 	"chit/migrations"
 	"chit/repository"
 )
@@ -11,6 +18,33 @@ func (s *Stores) openClients() (*repository.Clients, error) {
 		return repository.OpenSQLite(s.EmbeddedDatabase)
 	}
 	return repository.OpenPostgreSQL(s.DatabaseURL)
+}
+
+// openOrMake is openClients for commands. It says so when it makes a new SQLite file: in another directory
+// than the server's there is none.
+func (s *Stores) openOrMake(c *console) (*repository.Clients, error) {
+	_, missing := os.Stat(s.EmbeddedDatabase)
+	clients, err := s.openClients()
+	if err == nil && s.dialect() == migrations.SQLite && errors.Is(missing, fs.ErrNotExist) {
+		path, _ := filepath.Abs(s.EmbeddedDatabase) // it fails where there is no working directory, and then is empty
+		fmt.Fprintf(c.err, "chit: there was no database %s, so a new one was made; CHIT_DATABASE_URL or CHIT_EMBEDDED_DATABASE names another\n", cmp.Or(path, s.EmbeddedDatabase))
+	}
+	return clients, err
+}
+
+// withClients opens the database for the time of do. The embedded one is made if need be.
+func (s *Stores) withClients(c *console, do func(*repository.Clients) error) error {
+	clients, err := s.openOrMake(c)
+	if err != nil {
+		return err
+	}
+	defer clients.Close()
+	if s.dialect() == migrations.SQLite {
+		if _, err := migrations.Up(c, clients.DB(), migrations.SQLite); err != nil {
+			return err
+		}
+	}
+	return do(clients)
 }
 
 func (s *Stores) dialect() migrations.Dialect {

@@ -89,15 +89,15 @@ func (s *Stores) completeBoth() error {
 }
 
 // withTokens opens the database and Redis for the time of do.
-func (s *Stores) withTokens(ctx context.Context, do func(*repository.Clients, *tokens.Store) error) error {
-	store, err := s.openTokens(ctx)
+func (s *Stores) withTokens(c *console, do func(*repository.Clients, *tokens.Store) error) error {
+	store, err := s.openTokens(c)
 	if err != nil {
 		return err
 	}
 	defer store.Redis.Close()
-	err = s.withClients(ctx, func(clients *repository.Clients) error { return do(clients, store) })
-	if errors.Is(err, models.ErrUnavailable) && ctx.Err() == nil {
-		if failure := store.Ping(ctx); failure != nil {
+	err = s.withClients(c, func(clients *repository.Clients) error { return do(clients, store) })
+	if errors.Is(err, models.ErrUnavailable) && c.Err() == nil {
+		if failure := store.Ping(c); failure != nil {
 			return diagnosed(store.Redis, failure, err)
 		}
 	}
@@ -105,10 +105,10 @@ func (s *Stores) withTokens(ctx context.Context, do func(*repository.Clients, *t
 }
 
 // withTokensIfAny is withTokens, but the store is nil in the embedded mode without a server.
-func (s *Stores) withTokensIfAny(ctx context.Context, do func(*repository.Clients, *tokens.Store) error) error {
-	err := s.withTokens(ctx, do)
+func (s *Stores) withTokensIfAny(c *console, do func(*repository.Clients, *tokens.Store) error) error {
+	err := s.withTokens(c, do)
 	if errors.Is(err, errNoEmbeddedServer) {
-		return s.withClients(ctx, func(clients *repository.Clients) error { return do(clients, nil) })
+		return s.withClients(c, func(clients *repository.Clients) error { return do(clients, nil) })
 	}
 	return err
 }

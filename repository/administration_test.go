@@ -159,7 +159,7 @@ func (s suite) revokeAll(t *testing.T) {
 	if err != nil || !near(instant, time.Now()) {
 		t.Fatalf("%v, %v", instant, err)
 	}
-	clients, err := s.List(t.Context())
+	clients, err := s.List(t.Context(), repository.Page{})
 	if err != nil || len(clients) < 5 {
 		t.Fatal(len(clients), err)
 	}

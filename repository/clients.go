@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -88,14 +89,35 @@ func (c *Clients) Create(ctx context.Context, client *models.Client) error {
 	return nil
 }
 
-// List returns all clients in the order of their ids, without their retired secrets.
-func (c *Clients) List(ctx context.Context) ([]models.Client, error) {
+// Page says which clients List returns. The zero value is all of them.
+type Page struct {
+	Query string // in the id or the name, in any case; empty: any
+	After string // ids that come after this one
+	Limit int    // this many at most; 0: no limit
+}
+
+// List returns clients in the order of their ids, without their retired secrets.
+func (c *Clients) List(ctx context.Context, page Page) ([]models.Client, error) {
+	find := c.db.WithContext(ctx).Order("client_id")
+	if page.Query != "" {
+		pattern := "%" + likeLiteral.Replace(page.Query) + "%"
+		find = find.Where("lower(client_id) LIKE lower(?) ESCAPE '!' OR lower(client_name) LIKE lower(?) ESCAPE '!'", pattern, pattern)
+	}
+	if page.After != "" {
+		find = find.Where("client_id > ?", page.After)
+	}
+	if page.Limit > 0 {
+		find = find.Limit(page.Limit)
+	}
 	var clients []models.Client
-	if err := c.db.WithContext(ctx).Order("client_id").Find(&clients).Error; err != nil {
+	if err := find.Find(&clients).Error; err != nil {
 		return nil, unavailable("list clients", err)
 	}
 	return clients, nil
 }
+
+// likeLiteral makes a text match itself in LIKE … ESCAPE '!'.
+var likeLiteral = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
 // Ping reports whether the database answers.
 func (c *Clients) Ping(ctx context.Context) error {

@@ -153,7 +153,7 @@ func (s suite) createAndList(t *testing.T) {
 	if err := s.Create(t.Context(), &models.Client{ClientID: "a", ClientName: "Usurper"}); !errors.Is(err, models.ErrClientExists) {
 		t.Errorf("a second time: %v", err)
 	}
-	list, err := s.List(t.Context())
+	list, err := s.List(t.Context(), repository.Page{})
 	if err != nil || len(list) != 2 || list[0].ClientID != "a" || list[1].ClientID != "b" || list[0].ClientName != "" {
 		t.Errorf("list %+v, %v", list, err)
 	}
@@ -225,7 +225,7 @@ func (s suite) cancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, findErr := s.Find(ctx, "a")
-	_, listErr := s.List(ctx)
+	_, listErr := s.List(ctx, repository.Page{})
 	for name, err := range map[string]error{"find": findErr, "list": listErr, "create": s.Create(ctx, &models.Client{ClientID: "c"}), "ping": s.Ping(ctx)} {
 		if !errors.Is(err, models.ErrUnavailable) || errors.Is(err, models.ErrClientNotFound) {
 			t.Errorf("%s: %v", name, err)

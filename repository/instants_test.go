@@ -35,7 +35,7 @@ func TestInfinity(t *testing.T) {
 	token := func(id string) models.AccessToken {
 		return models.AccessToken{ClientID: id, IssuedAt: time.Now().Add(-time.Second), ExpiresAt: time.Now().Add(time.Hour)}
 	}
-	all, err := clients.List(t.Context())
+	all, err := clients.List(t.Context(), repository.Page{})
 	if err != nil || len(all) != 4 {
 		t.Fatalf("list: %d, %v", len(all), err)
 	}
