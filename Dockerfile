@@ -3,7 +3,11 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /chit .
+# What chit version prints: this argument or, without it, the commit that HEAD names. Of .git the context has no more.
+ARG VERSION
+RUN head=$(sed 's/^ref: //' .git/HEAD 2>/dev/null || true); \
+    commit=$(cat ".git/$head" 2>/dev/null || sed -n "s| $head$||p" .git/packed-refs 2>/dev/null || true); \
+    CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X chit/app.version=${VERSION:-${commit:-$head}}" -o /chit .
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

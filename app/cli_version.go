@@ -1,10 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 )
+
+// version is set by the linker where Go's own build information cannot name the commit, as in an image.
+var version string
 
 type versionCommand struct{}
 
@@ -12,10 +16,10 @@ func (*versionCommand) Help() string { return "Example:\n\n  chit version" }
 
 // Run prints the version that the binary was built as.
 func (*versionCommand) Run(c *console) error {
-	version := "(unknown)"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
+	info, found := debug.ReadBuildInfo()
+	if !found {
+		info = &debug.BuildInfo{}
 	}
-	_, err := fmt.Fprintf(c.out, "chit %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintf(c.out, "chit %s %s %s/%s\n", cmp.Or(version, info.Main.Version, "(unknown)"), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }

@@ -26,7 +26,7 @@ func ignored(t *testing.T) *patternmatcher.PatternMatcher {
 
 func TestTheBuildNeverSees(t *testing.T) {
 	for _, path := range []string{
-		".git/config", "secrets/redis_password", ".env", ".env.production", "chit", "chit.db", "chit.db-wal", "chit.db.redis",
+		".git/config", ".git/objects/pack/pack-1.pack", ".git/logs/HEAD", "secrets/redis_password", ".env", ".env.production", "chit", "chit.db", "chit.db-wal", "chit.db.redis",
 		"bench/main.go", "docs/protocol.md", "test/deploy/go.mod", "docker-compose.yml",
 	} {
 		if found, err := ignored(t).MatchesOrParentMatches(path); err != nil || !found {

@@ -69,7 +69,7 @@ func TestBuildStage(t *testing.T) {
 	if want := "golang:" + version[1]; build.BaseName != want {
 		t.Errorf("from %s, want %s, as in go.mod", build.BaseName, want)
 	}
-	for _, want := range []string{"CGO_ENABLED=0 ", "-trimpath", `-ldflags "-s -w"`, "-o /chit "} {
+	for _, want := range []string{"CGO_ENABLED=0 ", "-trimpath", `-ldflags "-s -w -X chit/app.version=`, "-o /chit "} {
 		if !strings.Contains(buildLine(t), want) {
 			t.Errorf("%s: no %s", buildLine(t), want)
 		}

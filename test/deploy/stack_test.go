@@ -70,6 +70,7 @@ func TestTheImageRuns(t *testing.T) {
 	if box.health(t) == nil {
 		t.Error("healthy before the start")
 	}
+	box.tellsItsVersion(t)
 	chit := start(t, box.command(t, "/chit"))
 	eventually(t, 15*time.Second, "chit is healthy", func() error { return box.health(t) })
 	// What recipes for operators do with the URL of the secret.
@@ -112,6 +113,20 @@ func newContainer(t *testing.T) *container {
 		root:   directory,
 		listen: []string{"CHIT_LISTEN=:" + freePort(t), "CHIT_OPS_LISTEN=127.0.0.1:" + freePort(t)},
 		jailed: os.Geteuid() == 0,
+	}
+}
+
+// tellsItsVersion expects the commit that was built, as far as the sources have one.
+func (c *container) tellsItsVersion(t *testing.T) {
+	t.Helper()
+	commit, err := exec.Command("git", "-C", root, "rev-parse", "HEAD").Output()
+	if err != nil {
+		t.Logf("no commit to compare with: %v", err)
+		return
+	}
+	out, err := c.command(t, "/chit", "version").Output()
+	if want := "chit " + strings.TrimSpace(string(commit)) + " "; err != nil || !strings.HasPrefix(string(out), want) {
+		t.Errorf("version: %q, %v, want %q", out, err, want)
 	}
 }
 
