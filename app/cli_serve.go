@@ -98,7 +98,8 @@ tokens in this process. Metrics are at {{.OpsURL}}/metrics. Ctrl-C stops it.
 
 Get a token:
 
-  TOKEN=$({{.Curl}} -u {{.Client}}:{{.ClientSecret}} -d grant_type=client_credentials {{.URL}}/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/'); echo "$TOKEN"
+  ANSWER=$({{.Curl}} -u {{.Client}}:{{.ClientSecret}} -d grant_type=client_credentials {{.URL}}/token) || echo "$ANSWER"
+  TOKEN=$(printf %s "$ANSWER" | grep -o '{{.Prefix}}_[A-Z2-7]*') && echo "$TOKEN"
 
 Ask about it, as a resource server does:
 
@@ -117,9 +118,9 @@ or as an operator, in Redis:
 // welcome prints what a newcomer pastes next.
 func welcome(out io.Writer, server *Server, database string) error {
 	client, resourceServer := demoClients[0], demoClients[1]
-	curl := "curl -s"
+	curl := "curl -sS --fail-with-body"
 	if strings.HasPrefix(server.URL, "https:") {
-		curl = "curl -sk" // a certificate for 127.0.0.1 is rare, and the secrets here are known to all
+		curl = "curl -sSk --fail-with-body" // a certificate for 127.0.0.1 is rare, and the secrets here are known to all
 	}
 	err := welcomeText.Execute(out, map[string]string{
 		"Curl":         curl,
@@ -127,6 +128,7 @@ func welcome(out io.Writer, server *Server, database string) error {
 		"OpsURL":       server.OpsURL,
 		"RedisPort":    server.RedisPort,
 		"Database":     database,
+		"Prefix":       server.config.TokenPrefix,
 		"Client":       client.client.ClientID,
 		"ClientSecret": client.secret,
 		"Server":       resourceServer.client.ClientID,

@@ -198,7 +198,7 @@ func TestWelcomeOfAServerWithTLS(t *testing.T) {
 			lines = append(lines, strings.TrimSpace(command))
 		}
 	}
-	out := paste(t, bash, lines[0], lines[1], lines[2], lines[1])
+	out := paste(t, bash, lines[0]+"\n"+lines[1], lines[2], lines[3], lines[2])
 	if !strings.HasPrefix(out[1], `{"active":true,`) || out[3] != `{"active":false}` {
 		t.Errorf("%q", out)
 	}

@@ -15,7 +15,7 @@ import (
 func TestWelcomeLinesWorkAsPasted(t *testing.T) {
 	t.Parallel()
 	bash := tool(t, "bash")
-	for _, name := range []string{"curl", "sed", "redis-cli", "sha256sum", "cut"} {
+	for _, name := range []string{"curl", "grep", "redis-cli", "sha256sum", "cut"} {
 		tool(t, name)
 	}
 	p := start(t, nil)
@@ -26,10 +26,10 @@ func TestWelcomeLinesWorkAsPasted(t *testing.T) {
 			lines = append(lines, strings.TrimSpace(command))
 		}
 	}
-	if len(lines) != 4 {
-		t.Fatalf("%d lines to paste, this test knows 4:\n%s", len(lines), p.stdout.String())
+	if len(lines) != 5 {
+		t.Fatalf("%d lines to paste, this test knows 5:\n%s", len(lines), p.stdout.String())
 	}
-	issue, introspect, revoke, del := lines[0], lines[1], lines[2], lines[3]
+	issue, introspect, revoke, del := lines[0]+"\n"+lines[1], lines[2], lines[3], lines[4]
 
 	out := paste(t, bash, issue, introspect, revoke, introspect, issue, introspect, del, introspect)
 	const inactive = `{"active":false}`
@@ -46,6 +46,23 @@ func TestWelcomeLinesWorkAsPasted(t *testing.T) {
 	}
 	if out[6] != "1" || out[7] != inactive {
 		t.Errorf("DEL in Redis: %q, and then %q", out[6], out[7])
+	}
+}
+
+// A request that fails leaves nothing in TOKEN, shows why, and ends with a status that says so.
+func TestWelcomeLineForATokenFailsAsItShould(t *testing.T) {
+	t.Parallel()
+	bash := tool(t, "bash")
+	p := start(t, nil)
+	eventually(t, 5*time.Second, "the last line of the welcome", func() bool { return strings.Contains(p.stdout.String(), "redis-cli") })
+	_, lines, _ := strings.Cut(p.stdout.String(), "Get a token:")
+	lines, _, _ = strings.Cut(lines, "Ask about it")
+	cmd := exec.Command(bash, "-c", strings.Replace(lines, ":my-secret", ":wrong", 1)+"status=$?; echo \"TOKEN=$TOKEN.\"; exit $status")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err == nil || !strings.Contains(string(out), `"error":"invalid_client"`) || !strings.Contains(string(out), "TOKEN=.\n") || !strings.Contains(stderr.String(), "401") {
+		t.Errorf("%v: %s%s", err, out, &stderr)
 	}
 }
 
