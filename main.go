@@ -1,5 +1,5 @@
-// Chit is an OAuth 2.0 authorization server for machine-to-machine access: client credentials in,
-// opaque access tokens out, introspection and revocation.
+// Chit is an OAuth 2.0 authorization server for machine-to-machine access. It issues opaque access tokens
+// for client credentials, introspects them and revokes them.
 package main
 
 import "chit/app"

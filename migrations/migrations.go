@@ -1,5 +1,5 @@
-// Package migrations holds the database schema as SQL files, one a step and a folder per database,
-// and applies them.
+// Package migrations holds the steps of the database schema as SQL files, with one folder for each
+// database, and applies them.
 package migrations
 
 import (
@@ -24,7 +24,7 @@ var files embed.FS
 // Dialect is a kind of database.
 type Dialect string
 
-// The databases that there are steps for.
+// The supported databases.
 const (
 	PostgreSQL Dialect = "postgres"
 	SQLite     Dialect = "sqlite"
@@ -37,22 +37,23 @@ func (d Dialect) goose() goose.Dialect {
 	return goose.DialectPostgres
 }
 
-// How often, and after what pause, a step is tried that another process may have applied meanwhile.
+// Up tries a step of SQLite this often, and waits this long between tries, because another process may be
+// applying the same step.
 const (
 	sqliteTries = 10
 	sqlitePause = 50 * time.Millisecond
 )
 
-// Step is one step of the schema's history.
+// Step is one step of the schema.
 type Step struct {
 	Version   int64
-	Name      string    // of its file; empty: a later version of this program has applied it
-	AppliedAt time.Time // zero: not yet applied
+	Name      string    // file name; empty if only a later version of this program has the step
+	AppliedAt time.Time // zero: not applied yet
 }
 
-// Up applies the steps that db lacks and returns them. Any number of callers may do so at once: on
-// PostgreSQL an advisory lock lets one work while the others wait, on SQLite the one that comes too
-// late with a step looks again.
+// Up applies the steps that db does not have, and returns them. It is safe to call from several processes
+// at once. On PostgreSQL they take an advisory lock. On SQLite the process that loses the race for a step
+// tries again.
 func Up(ctx context.Context, db *sql.DB, dialect Dialect) ([]Step, error) {
 	provider, err := newProvider(db, dialect)
 	if err != nil {
@@ -82,8 +83,8 @@ func Up(ctx context.Context, db *sql.DB, dialect Dialect) ([]Step, error) {
 	}
 }
 
-// Status returns every step of this program and every other one that was applied to db, in order, with the
-// instant at which it was applied.
+// Status returns the steps of this program, followed by the steps in db that this program does not have.
+// Each comes with the time at which it was applied.
 func Status(ctx context.Context, db *sql.DB, dialect Dialect) ([]Step, error) {
 	provider, err := newProvider(db, dialect)
 	if err != nil {
@@ -101,7 +102,7 @@ func Status(ctx context.Context, db *sql.DB, dialect Dialect) ([]Step, error) {
 	return append(steps, newer...), err
 }
 
-// newerThan returns the steps applied to db that come after the last step of this program.
+// newerThan returns the steps in db that come after the last step of this program.
 func newerThan(ctx context.Context, db *sql.DB, dialect Dialect, last int64) ([]Step, error) {
 	store, err := database.NewStore(dialect.goose(), goose.DefaultTablename)
 	if err != nil {
@@ -126,7 +127,7 @@ func newerThan(ctx context.Context, db *sql.DB, dialect Dialect, last int64) ([]
 	return newer, nil
 }
 
-// Count returns how many of the steps are pending, and how many this program does not know.
+// Count returns how many steps are not applied yet, and how many are unknown to this program.
 func Count(steps []Step) (pending, unknown int) {
 	for _, step := range steps {
 		switch {
@@ -147,7 +148,7 @@ func newProvider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
 	if dialect == SQLite {
 		return goose.NewProvider(dialect.goose(), db, folder)
 	}
-	// Waiters look again each second, for up to five minutes.
+	// A process that waits for the lock tries again every second, for up to five minutes.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)

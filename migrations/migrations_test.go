@@ -56,7 +56,7 @@ func TestUpAndStatus(t *testing.T) {
 	}
 }
 
-// checkNewer has a later version of the program apply two steps more.
+// checkNewer records two steps that only a later version of the program has.
 func checkNewer(t *testing.T, db *sql.DB, dialect migrations.Dialect, known []migrations.Step) {
 	t.Helper()
 	if _, err := db.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, true), (98, true)"); err != nil {
@@ -76,7 +76,7 @@ func checkNewer(t *testing.T, db *sql.DB, dialect migrations.Dialect, known []mi
 	}
 }
 
-// Nodes that start at once on one empty database all come up, and each step is applied once.
+// Several nodes can start at the same time on one empty database. Each step is applied once.
 func TestUpAtOnce(t *testing.T) {
 	for dialect, place := range map[migrations.Dialect]string{
 		migrations.SQLite:     filepath.Join(t.TempDir(), "chit.db"),

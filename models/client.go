@@ -1,6 +1,6 @@
-// Package models holds the rules of the server, without I/O: what a client may do, which secret
-// opens it, which scopes it gets, and which tokens are in force. The zero value of everything
-// here denies.
+// Package models holds the rules of the server and does no I/O. The rules decide what a client may do,
+// whether a secret is correct, which scopes are granted, and which tokens are in force. The zero value of
+// every type denies access.
 package models
 
 import (
@@ -11,52 +11,52 @@ import (
 	"unicode/utf8"
 )
 
-// ClientCredentials is the one grant type of this server (RFC 6749 §4.4).
+// ClientCredentials is the only grant type of this server (RFC 6749 §4.4).
 const ClientCredentials = "client_credentials"
 
-// maxClientID is the length, in characters, of the column client_id.
+// maxClientID is the length of the column client_id, in characters.
 const maxClientID = 255
 
-// Client is a row of oauth_client, with the secrets of it that are retired but may still work.
+// Client is a row of oauth_client, together with the client's retired secrets.
 type Client struct {
 	ClientID            string `gorm:"primaryKey"`
-	ClientSecretHash    string // as HashSecret returns it; empty: nobody can authenticate
+	ClientSecretHash    string // as HashSecret returns it; if empty, the client cannot authenticate
 	ClientName          string
-	RedirectURIs        string `gorm:"column:redirect_uris"` // always empty in use: no redirects here
+	RedirectURIs        string `gorm:"column:redirect_uris"` // not used: this server has no redirects
 	AllowedScopes       string // separated by spaces
 	GrantTypes          string // separated by spaces or commas
 	IsPublic            bool
 	IsResourceServer    bool
-	TokenTTLSeconds     *int64 `gorm:"column:token_ttl_seconds"` // nil: the server's
+	TokenTTLSeconds     *int64 `gorm:"column:token_ttl_seconds"` // nil: the server's default
 	DisabledAt          *time.Time
-	TokensRevokedBefore *time.Time // tokens issued at or before this instant are inactive
+	TokensRevokedBefore *time.Time // tokens issued at or before this time are inactive
 	CreatedAt           time.Time
 	UpdatedAt           time.Time
 
 	RetiredSecrets []RetiredSecret `gorm:"foreignKey:ClientID;references:ClientID"`
 }
 
-// TableName is the table's name in SQL.
+// TableName returns the name of the table in SQL.
 func (Client) TableName() string { return "oauth_client" }
 
-// Grant is what a client gets when it asks for a token.
+// Grant is what a client receives when it asks for a token.
 type Grant struct {
 	ClientID string
-	Scope    string // separated by one space; empty for none
+	Scope    string // separated by one space; empty if there are none
 	TTL      time.Duration
 }
 
-// Why an authentication failed is for the log alone: outside they are all one.
+// These errors tell the log why authentication failed. The client receives the same answer for all of them.
 var (
 	errUnknownClient = fmt.Errorf("%w: unknown client", ErrAuthenticationFailed)
 	errWrongSecret   = fmt.Errorf("%w: wrong secret", ErrAuthenticationFailed)
 	errDisabled      = fmt.Errorf("%w: client is disabled", ErrAuthenticationFailed)
 )
 
-// Authenticate reports whether secret opens the client at now: no error if so, ErrPublicClient for
-// a client that can keep no secret, else an error that wraps ErrAuthenticationFailed. If it is a
-// retired secret that opens, that is returned. A nil client is an unknown one: it takes the same
-// work as a wrong secret.
+// Authenticate checks the secret of the client at the time now. It returns no error if the secret is
+// correct. It returns ErrPublicClient for a public client, and an error that wraps ErrAuthenticationFailed
+// otherwise. If the secret is a retired one that has not expired, Authenticate returns that too. A nil
+// client is an unknown client, and takes as long as a wrong secret.
 func (c *Client) Authenticate(secret string, now time.Time) (retired *RetiredSecret, err error) {
 	known := c != nil
 	if !known {
@@ -70,9 +70,9 @@ func (c *Client) Authenticate(secret string, now time.Time) (retired *RetiredSec
 			retired, opened = former, true
 		}
 	}
-	// The hash of an empty secret is what a script stores whose variable is not set: it opens nothing.
+	// A script with an unset variable stores the hash of the empty secret. It must not let anybody in.
 	opened = opened && secret != ""
-	// A public client is known by its id alone, unless it claims a secret that it has not.
+	// A public client sends its id alone. If it sends a secret, it must have a hash to compare with.
 	opened = opened || c.IsPublic && (secret == "" || c.ClientSecretHash == "")
 	switch {
 	case !known:
@@ -87,13 +87,12 @@ func (c *Client) Authenticate(secret string, now time.Time) (retired *RetiredSec
 	return retired, nil
 }
 
-// Disabled reports whether an operator has switched the client off. Any instant in disabled_at
-// counts, also one that by this machine's clock is yet to come.
+// Disabled reports whether the client is disabled. Any value of disabled_at counts, also one in the future.
 func (c *Client) Disabled() bool { return c.DisabledAt != nil }
 
-// Grant returns what the client gets for a token request with this scope parameter (RFC 6749
-// §3.3, §4.4); defaultTTL is the lifetime for a client without one of its own. It returns
-// ErrPublicClient, ErrGrantNotAllowed or ErrScopeNotAllowed.
+// Grant returns what the client receives for a token request with this scope parameter (RFC 6749 §3.3,
+// §4.4). defaultTTL is the lifetime for a client that has none of its own. Grant returns ErrPublicClient,
+// ErrGrantNotAllowed or ErrScopeNotAllowed.
 func (c *Client) Grant(requestedScope string, defaultTTL time.Duration) (Grant, error) {
 	if c.IsPublic {
 		return Grant{}, ErrPublicClient
@@ -117,8 +116,8 @@ func (c *Client) RegisteredGrantTypes() []string {
 	return strings.FieldsFunc(c.GrantTypes, func(r rune) bool { return r == ' ' || r == ',' })
 }
 
-// CanSee reports whether the token is the client's business: a resource server sees every token,
-// any other client those issued to itself.
+// CanSee reports whether the client may see the token in an introspection. A resource server may see every
+// token. Any other client may see its own tokens.
 func (c *Client) CanSee(token AccessToken) bool {
 	return c.IsResourceServer || c.Owns(token)
 }
@@ -128,8 +127,8 @@ func (c *Client) Owns(token AccessToken) bool {
 	return c.ClientID != "" && c.ClientID == token.ClientID
 }
 
-// CanBeClientID reports whether a client of this id can exist in the database: 1 to 255 characters
-// of UTF-8 without NUL. Strangers send everything else too, and it need not be looked up.
+// CanBeClientID reports whether the database can have a client with this id: 1 to 255 characters of UTF-8
+// without NUL. The server does not look up any other id.
 func CanBeClientID(id string) bool {
 	return id != "" && utf8.ValidString(id) && !strings.ContainsRune(id, 0) &&
 		utf8.RuneCountInString(id) <= maxClientID

@@ -59,7 +59,7 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
-// The value is that of: printf %s my-secret | openssl dgst -sha256 -binary | base64
+// The expected value comes from: printf %s my-secret | openssl dgst -sha256 -binary | base64
 func TestHashSecretIsBase64OfSHA256(t *testing.T) {
 	if got, want := models.HashSecret("my-secret"), "GG73bp1qcj7LVw1NnCh0h9AB5dNfftSjEzUKQHlQMY4="; got != want {
 		t.Errorf("got %s, want %s", got, want)

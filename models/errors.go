@@ -2,17 +2,17 @@ package models
 
 import "errors"
 
-// Not found is not a failure: the answer to the question is no.
+// "Not found" is an answer and not a failure.
 var (
 	ErrClientNotFound = errors.New("no such client")
 	ErrTokenNotFound  = errors.New("no such token")
 )
 
-// ErrUnavailable wraps every failure to reach the database or Redis. It never stands for "no":
-// a caller that meets it has learned nothing.
+// ErrUnavailable wraps every failure to reach the database or Redis. It never means "not found": the
+// question was not answered.
 var ErrUnavailable = errors.New("storage is unavailable")
 
-// What a rule refuses.
+// The requests that the rules refuse.
 var (
 	ErrAuthenticationFailed = errors.New("client authentication failed")
 	ErrPublicClient         = errors.New("public clients are refused")

@@ -9,7 +9,7 @@ import (
 	"chit/models"
 )
 
-// Whatever a stranger calls itself: what can be an id fits the column of either database.
+// Any text that CanBeClientID accepts fits the column client_id of both databases.
 func FuzzCanBeClientID(f *testing.F) {
 	f.Add("my-machine-client")
 	f.Fuzz(func(t *testing.T, id string) {
@@ -20,8 +20,8 @@ func FuzzCanBeClientID(f *testing.F) {
 	})
 }
 
-// Whatever the secret and whatever is stored: a client is opened by its own secret alone, and what
-// is stored does not open it.
+// For any secret and any stored hash, only the right secret authenticates the client. The stored hash
+// itself is never accepted as a secret.
 func FuzzAuthenticate(f *testing.F) {
 	f.Add("right", "right", "")
 	f.Fuzz(func(t *testing.T, secret, presented, stored string) {

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Scopes is a list of scope-tokens (RFC 6749 §3.3) in the order given, without repeats.
+// Scopes is a list of scopes (RFC 6749 §3.3) in the order given, without duplicates.
 type Scopes []string
 
-// ParseScopes splits a scope parameter or column at its spaces. Blank text gives no scopes. Which
-// characters a scope may have is not checked here: a malformed one is in no client's list.
+// ParseScopes splits a scope parameter or a column at its spaces. Blank text gives no scopes. It does not
+// check the characters of a scope: a malformed scope in a request is on no client's list.
 func ParseScopes(text string) Scopes {
 	var scopes Scopes
 	for scope := range strings.SplitSeq(text, " ") {
@@ -20,11 +20,11 @@ func ParseScopes(text string) Scopes {
 	return scopes
 }
 
-// String returns the scopes as the scope parameter has them: separated by one space.
+// String returns the scopes as a scope parameter: separated by one space.
 func (s Scopes) String() string { return strings.Join(s, " ") }
 
-// Grant returns the part of s that requested, a scope parameter, asks for: all of s when it is
-// blank, else each requested scope in the order requested. A scope outside s gives
+// Grant returns the scopes that are granted for a scope parameter. A blank parameter is granted all of s.
+// Otherwise the requested scopes are granted in their order. If one of them is not in s, Grant returns
 // ErrScopeNotAllowed.
 func (s Scopes) Grant(requested string) (Scopes, error) {
 	var granted Scopes
@@ -43,8 +43,8 @@ func (s Scopes) Grant(requested string) (Scopes, error) {
 	return granted, nil
 }
 
-// grantScope returns what Grant does as text. One scope, which is what most requests ask for, costs
-// no allocation.
+// grantScope returns the result of Grant as text. It does not allocate for a single scope, which is what
+// most requests ask for.
 func grantScope(allowed, requested string) (string, error) {
 	if requested == "" || strings.Contains(requested, " ") {
 		granted, err := ParseScopes(allowed).Grant(requested)
@@ -58,8 +58,8 @@ func grantScope(allowed, requested string) (string, error) {
 	return "", ErrScopeNotAllowed
 }
 
-// WellFormed reports whether every scope consists of the characters that RFC 6749 §3.3 allows:
-// printable ASCII but the space, the double quote and the backslash.
+// WellFormed reports whether every scope has only the characters that RFC 6749 §3.3 allows: printable ASCII
+// without the space, the double quote and the backslash.
 func (s Scopes) WellFormed() bool {
 	for _, scope := range s {
 		for _, c := range []byte(scope) {

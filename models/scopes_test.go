@@ -24,8 +24,7 @@ func TestWellFormedScopes(t *testing.T) {
 	}
 }
 
-// Whatever is requested of whatever is allowed, what is granted is allowed, was requested, and has
-// no repeats.
+// For any request, every granted scope is allowed, was requested, and is granted once.
 func FuzzScopes(f *testing.F) {
 	f.Add("openid profile", "profile")
 	f.Add("a b c", " c  a c ")

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// hashLength is the length in bytes of every secret hash: base64 of 32 bytes.
+// hashLength is the length of a secret hash in bytes: base64 of 32 bytes.
 const hashLength = 44
 
 type secretHash [hashLength]byte
 
-// HashSecret returns what client_secret_hash holds for secret: the standard base64 of the SHA-256
-// of its UTF-8 bytes, 44 characters.
+// HashSecret returns the value of client_secret_hash for a secret: the standard base64 of the SHA-256 of
+// its UTF-8 bytes, 44 characters.
 func HashSecret(secret string) string {
 	hash := hashSecret(secret)
 	return string(hash[:])
@@ -25,8 +25,8 @@ func hashSecret(secret string) (hash secretHash) {
 	return hash
 }
 
-// matches reports whether stored is this hash, in a time that depends on neither. A stored value of
-// another length, the empty one above all, never matches, and costs the same as one that could.
+// matches reports whether stored is equal to this hash. The comparison takes the same time for every value,
+// whatever its length. An empty value never matches.
 func (h *secretHash) matches(stored string) bool {
 	var padded secretHash
 	copy(padded[:], stored)
@@ -35,14 +35,14 @@ func (h *secretHash) matches(stored string) bool {
 	return same&sameLength == 1
 }
 
-// RetiredSecret is a former secret of a client that goes on working until it expires, so that a
-// rotation needs no downtime.
+// RetiredSecret is a former secret of a client. It works until it expires, so that a secret can be rotated
+// without downtime.
 type RetiredSecret struct {
 	ClientID   string     `gorm:"primaryKey"`
 	SecretHash string     `gorm:"primaryKey"`
 	ExpiresAt  time.Time  `gorm:"not null"`
-	LastUsedAt *time.Time // nil: not since it was retired
+	LastUsedAt *time.Time // nil: not used since it was retired
 }
 
-// TableName is the table's name in SQL.
+// TableName returns the name of the table in SQL.
 func (RetiredSecret) TableName() string { return "oauth_client_retired_secret" }

@@ -12,8 +12,8 @@ import (
 	"chit/tokens"
 )
 
-// Nothing counts as acknowledged that Redis has not acknowledged, whatever it says instead, and nothing
-// that it says ends the process.
+// An answer of Redis that does not acknowledge a write fails the request, and no answer makes the process
+// panic.
 func TestOnlyAReplyAcknowledges(t *testing.T) {
 	for name, fault := range map[string]func(*apptest.Redis){
 		"the password was changed": func(r *apptest.Redis) {
@@ -39,13 +39,13 @@ func TestOnlyAReplyAcknowledges(t *testing.T) {
 				t.Fatal(err)
 			}
 			fault(server)
-			_ = operator.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal").Err() // who has lost the right to, need not
+			_ = operator.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal").Err() // the caller is not the owner, so this may pass
 			checkNothingIsAcknowledged(t, store, token, issued)
 		})
 	}
 }
 
-// A server that speaks RESP and answers everything alike is no Redis.
+// The server of this test speaks RESP and gives the same answer to every command.
 func TestRubbishAcknowledgesNothing(t *testing.T) {
 	for name, reply := range map[string]string{
 		"always OK":            "+OK\r\n",
@@ -78,7 +78,7 @@ func TestRubbishAcknowledgesNothing(t *testing.T) {
 				if found, err := proxied.Find(t.Context(), token); err == nil {
 					t.Errorf("found %v", found)
 				}
-				if reply[0] == ':' { // a number is what DEL answers
+				if reply[0] == ':' { // DEL answers with a number
 					return
 				}
 				if err := proxied.Revoke(t.Context(), issued); !errors.Is(err, models.ErrUnavailable) {
@@ -89,7 +89,7 @@ func TestRubbishAcknowledgesNothing(t *testing.T) {
 	}
 }
 
-// Replies that come in the place of others are noticed before they reach the wrong request.
+// Replies that are out of step are noticed before they reach the wrong request.
 func TestServerThatHangsUp(t *testing.T) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

@@ -13,49 +13,50 @@ import (
 )
 
 const (
-	// maxBatch is how many calls one round trip carries.
+	// maxBatch is the highest number of calls in one round trip.
 	maxBatch = 256
-	// maxWaiting is how many calls may wait for the next round trip.
+	// maxWaiting is the highest number of calls that wait for the next round trip.
 	maxWaiting = 10_000
 )
 
 var errTooMany = errors.New("too many requests wait for Redis")
 
-// batcher sends what concurrent requests want of Redis together: while one round trip is under way
-// the calls that come in wait, and make up the next. A call that finds none under way goes out by
-// itself and at once, so a lone request pays nothing.
+// batcher lets concurrent requests share round trips to Redis. While a round trip is in flight, new calls
+// wait. They are sent together in the next one. If no round trip is in flight, a call is sent at once and
+// alone, so a single request does not wait.
 //
-// System calls are most of what a request costs, and this shares them: see bench/README.md.
+// Most of the cost of a request is system calls, and batching shares them. bench/README.md has the
+// measurements.
 type batcher struct {
 	client  redis.UniversalClient
 	timeout time.Duration // of a round trip
-	apart   bool          // every call makes a round trip of its own
+	apart   bool          // batching is off: every call makes its own round trip
 
-	replicas int // that must have what is sent
+	replicas int // replicas that must acknowledge what is sent
 
 	trims    trims
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	underWay bool
 	waiting  []*call
 }
 
-// call is what one request wants of Redis: the value of a key, or some commands, maybe with an entry
-// in a client's index, which goes ahead of them.
+// call is what one request wants from Redis: the value of a key, or some commands. With commands there may
+// be an entry for a client's index, which is written before them.
 type call struct {
 	key   string
-	value string // of key, when err is nil; err is redis.Nil if there is none
+	value string // the value of key if err is nil; err is redis.Nil if there is no such key
 
 	commands []redis.Cmder
 	entry    indexEntry
-	entered  []redis.Cmder // the commands that wrote the entry
+	entered  []redis.Cmder // the commands that write the entry
 
 	err   error
 	done  chan struct{}
 	since time.Time // when it began to wait
 }
 
-// split returns a call about two keys as two: its entry and its commands, or its first command and the
-// others.
+// split divides a call about two keys into two calls: the entry and the commands, or the first command and
+// the rest.
 func (c *call) split() (first, second *call) {
 	if c.entry.clientID != "" {
 		return &call{entry: c.entry}, &call{commands: c.commands}
@@ -63,8 +64,8 @@ func (c *call) split() (first, second *call) {
 	return &call{commands: c.commands[:1]}, &call{commands: c.commands[1:]}
 }
 
-// do sends a call and waits for its replies. It returns the first error among them, or why nobody
-// knows what became of the call.
+// do sends a call and waits for its replies. It returns the first error among them. If the outcome is
+// unknown, it returns the reason.
 func (b *batcher) do(ctx context.Context, c *call) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -96,7 +97,7 @@ func (b *batcher) do(ctx context.Context, c *call) error {
 	}
 }
 
-// next sends on what came in meanwhile, so that whoever made the last round trip can go.
+// next sends the calls that came in meanwhile from another goroutine, so that the caller can return.
 func (b *batcher) next() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -107,11 +108,11 @@ func (b *batcher) next() {
 	go b.drain()
 }
 
-// drain makes round trips until nobody waits.
+// drain makes round trips until no call waits.
 func (b *batcher) drain() {
 	for {
-		// Whoever is about to call goes first and shares the round trip: without this batches are
-		// small, and a request costs a tenth more CPU in all.
+		// Gosched lets goroutines that are about to call add to this batch. Without it batches are small,
+		// and a request costs a tenth more CPU.
 		runtime.Gosched()
 		b.mu.Lock()
 		if len(b.waiting) == 0 {
@@ -130,8 +131,8 @@ func (b *batcher) drain() {
 	}
 }
 
-// giveUp ends the calls that have waited for as long as a round trip may take: when Redis hangs, more
-// wait than the next one carries.
+// giveUp fails the calls that have waited for the timeout. When Redis hangs, more calls wait than the next
+// round trip carries.
 func (b *batcher) giveUp() {
 	for now := time.Now(); len(b.waiting) > 0 && now.Sub(b.waiting[0].since) >= b.timeout; b.waiting = b.waiting[1:] {
 		b.waiting[0].err = context.DeadlineExceeded
@@ -139,8 +140,9 @@ func (b *batcher) giveUp() {
 	}
 }
 
-// send makes one round trip. It belongs to no request: one that goes away takes no other along. Only
-// the deadline of until counts, which is that of a call that goes out by itself.
+// send makes one round trip. It does not use the context of a request, because a request that is cancelled
+// must not cancel the others. A call that is sent alone passes its context as until, and only its deadline
+// counts.
 func (b *batcher) send(until context.Context, calls []*call) {
 	ctx, cancel := b.bounded(until)
 	defer cancel()
@@ -165,7 +167,7 @@ func (b *batcher) bounded(until context.Context) (context.Context, context.Cance
 	return context.WithDeadline(context.Background(), deadline)
 }
 
-// failAll fails every call: of none is known what became of it.
+// failAll fails every call, because the outcome of each is unknown.
 func failAll(calls []*call, err error) {
 	for _, c := range calls {
 		c.value, c.err = "", err
@@ -178,7 +180,7 @@ func (b *batcher) pipeline(ctx context.Context, calls []*call) {
 	b.enter(ctx, p, calls)
 	for _, c := range calls {
 		for _, command := range c.commands {
-			_ = p.Process(ctx, command) // only queues it
+			_ = p.Process(ctx, command) // only queues it; the error is in the command
 		}
 	}
 	confirm := b.await(ctx, p)
@@ -198,8 +200,8 @@ func (b *batcher) pipeline(ctx context.Context, calls []*call) {
 	}
 }
 
-// get queues what asks for the keys of the calls: one command for all of them, except in a Cluster,
-// where they may lie on several nodes. receive hands out the replies.
+// get queues the commands that read the keys of the calls. It uses one MGET for all keys, except in a
+// Cluster, where the keys may be on several nodes. receive gives each call its reply.
 func (b *batcher) get(ctx context.Context, p redis.Pipeliner, calls []*call) (receive func(whole error)) {
 	asking := make([]*call, 0, len(calls))
 	keys := make([]string, 0, len(calls))

@@ -15,7 +15,7 @@ import (
 	"chit/tokens"
 )
 
-// together calls do from n goroutines at once.
+// together calls do from n goroutines at the same time.
 func together(n int, do func(i int)) {
 	var wait sync.WaitGroup
 	for i := range n {
@@ -24,7 +24,7 @@ func together(n int, do func(i int)) {
 	wait.Wait()
 }
 
-// open returns a store on a Redis of its own.
+// open returns a store with its own Redis.
 func open(t testing.TB, change func(*tokens.Store)) (*tokens.Store, *apptest.Redis) {
 	t.Helper()
 	server := apptest.StartRedis(t)
@@ -40,8 +40,8 @@ func open(t testing.TB, change func(*tokens.Store)) (*tokens.Store, *apptest.Red
 	return store, server
 }
 
-// Requests that share round trips get each its own answer: what one issues it finds, another's token
-// is another's, what is revoked is gone, what never was is not found.
+// Requests that share round trips each get their own answer: a new token is found, a revoked or unknown
+// token is not, and nobody gets the token of another request.
 func TestSharedRoundTrips(t *testing.T) {
 	for name, apart := range map[string]bool{"shared": false, "apart": true} {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestSharedRoundTrips(t *testing.T) {
 	}
 }
 
-// Requests share commands: that is what the batches are for.
+// Concurrent requests share commands.
 func TestRoundTripsAreShared(t *testing.T) {
 	store, server := open(t, nil)
 	before := commands(server, "zadd")
@@ -101,7 +101,7 @@ func commands(server *apptest.Redis, name string) (calls int) {
 	return calls
 }
 
-// A client whose index cannot be written fails, and fails alone.
+// If the index of one client cannot be written, only the requests of that client fail.
 func TestOneBadCommandAmongGoodOnes(t *testing.T) {
 	store, server := open(t, nil)
 	server.CLI("SET", "oauth:client:bad:tokens", "not a sorted set")
@@ -119,7 +119,7 @@ func TestOneBadCommandAmongGoodOnes(t *testing.T) {
 	})
 }
 
-// Requests that go away, before they are sent or while they wait, take no other along.
+// A request that is cancelled, before it is sent or while it waits, does not cancel the others.
 func TestCancelledAmongOthers(t *testing.T) {
 	store, _ := open(t, nil)
 	together(64, func(i int) {
@@ -137,8 +137,8 @@ func TestCancelledAmongOthers(t *testing.T) {
 	})
 }
 
-// Redis is gone for a while: every request is told so in time, none is told that a token is unknown,
-// and it works again by itself.
+// While Redis is away, every request gets an error in time, and none is told that a token is unknown.
+// Afterwards everything works again.
 func TestRedisGoneForAWhile(t *testing.T) {
 	for name, outage := range map[string]struct{ begin, end func(*apptest.Redis) }{
 		"stopped": {(*apptest.Redis).Stop, (*apptest.Redis).Start},
@@ -180,7 +180,7 @@ func TestRedisGoneForAWhile(t *testing.T) {
 	}
 }
 
-// The index is written before the token: a token that is found is listed.
+// The index is written before the token, so every token that is found is also listed.
 func TestIndexGoesFirst(t *testing.T) {
 	store, server := open(t, nil)
 	server.CLI("CONFIG", "SET", "slowlog-log-slower-than", "0")

@@ -13,11 +13,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// probeTimeout bounds each probe of Diagnose.
+// probeTimeout is the timeout of each probe of Diagnose.
 const probeTimeout = time.Second
 
-// Diagnose returns what is likely to be wrong with the URL of a Redis that has failed with err: a user or
-// password that is refused, or TLS at one end only. It returns an empty text when it cannot tell.
+// Diagnose returns the likely fault in the URL of a Redis that has failed with err: a wrong user or
+// password, or TLS on one side only. It returns an empty text if it finds none.
 func Diagnose(client redis.UniversalClient, err error) string {
 	if redis.HasErrorPrefix(err, "WRONGPASS") || redis.HasErrorPrefix(err, "NOAUTH") {
 		return serverOf(client) + " refuses the user or password"
@@ -36,13 +36,13 @@ func Diagnose(client redis.UniversalClient, err error) string {
 	return ""
 }
 
-// serverOf names the server in words.
+// serverOf describes the server in words.
 func serverOf(client redis.UniversalClient) string {
 	switch client := client.(type) {
 	case *redis.ClusterClient:
 		return "a server of the Cluster at " + strings.Join(client.Options().Addrs, ", ")
 	case *redis.Client:
-		// Behind Sentinel there is no address: go-redis has a word in its place.
+		// A client for Sentinel has no address in its options.
 		if address := client.Options().Addr; strings.Contains(address, ":") {
 			return "the server at " + address
 		}
@@ -50,14 +50,14 @@ func serverOf(client redis.UniversalClient) string {
 	return "a Sentinel, or the server that it names,"
 }
 
-// speaksPlain reports whether a server answers a PING that is sent without TLS, be it with an error.
+// speaksPlain reports whether a server answers a PING without TLS. An error reply counts as an answer.
 func speaksPlain(address string) bool {
 	conn, err := net.DialTimeout("tcp", address, probeTimeout)
 	if err != nil {
 		return false
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(probeTimeout)) // what fails here fails below, too
+	_ = conn.SetDeadline(time.Now().Add(probeTimeout)) // if this fails, so does what follows
 	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
 		return false
 	}
@@ -65,8 +65,8 @@ func speaksPlain(address string) bool {
 	return err == nil && (first == '+' || first == '-')
 }
 
-// speaksTLS reports whether a server completes a TLS handshake. Nothing is sent to it, so its certificate does
-// not matter.
+// speaksTLS reports whether a server completes a TLS handshake. The probe sends no data, so it does not
+// check the certificate.
 func speaksTLS(address string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()

@@ -9,7 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// indexEntry is a token in its client's index. The zero value is none.
+// indexEntry is a token in its client's index. The zero value is no entry.
 type indexEntry struct {
 	clientID string
 	id       string
@@ -18,11 +18,11 @@ type indexEntry struct {
 	ttl      time.Duration
 }
 
-// enter queues the entries of the calls: all tokens of a client together.
+// enter queues the index entries of the calls, with one set of commands for each client.
 //
-// An index lives as long as its last token, also when that is not the newest: NX is for one that is
-// new, GT for one that ends before this token does. Plain commands, and not a script that runs them,
-// which alone would cost a lone request more than all the rest of it in Redis.
+// An index expires with its last token, which is not always the newest one. PEXPIRE with NX sets the expiry
+// of a new index, and with GT it only extends the expiry. These are plain commands and not a Lua script:
+// running a script costs Redis more than the rest of a single request.
 func (b *batcher) enter(ctx context.Context, p redis.Pipeliner, calls []*call) {
 	perClient := make(map[string][]*call, 1)
 	for _, c := range calls {
@@ -48,7 +48,7 @@ func (b *batcher) enter(ctx context.Context, p redis.Pipeliner, calls []*call) {
 			entered = append(entered, counting(ctx, "zremrangebyscore", key, "-inf", "("+strconv.FormatInt(now, 10)))
 		}
 		for _, command := range entered {
-			_ = p.Process(ctx, command) // only queues it
+			_ = p.Process(ctx, command) // only queues it; the error is in the command
 		}
 		for _, c := range calls {
 			c.entered = entered
@@ -56,11 +56,10 @@ func (b *batcher) enter(ctx context.Context, p redis.Pipeliner, calls []*call) {
 	}
 }
 
-// maxTrims bounds what is remembered of clients whose index was trimmed.
+// maxTrims is the highest number of clients in trims.
 const maxTrims = 100_000
 
-// trims remembers when each client's index was last trimmed of expired tokens: once a second is
-// enough, however many are issued.
+// trims records when each client's index was last trimmed of expired tokens. Once a second is enough.
 type trims struct {
 	mu   sync.Mutex
 	last map[string]int64 // seconds, by client

@@ -20,10 +20,10 @@ func IsID(text string) bool {
 	return len(text) == 64
 }
 
-// List yields the tokens of a client that are in Redis, in the order of their expiry to the second.
-// Whether they are in force is another question: models.AccessToken.Active. An error is the last
-// that it yields. The index is read page by page: a token that is issued or ends meanwhile may be
-// yielded or not, every other is yielded once.
+// List yields the tokens of a client that are in Redis, ordered by their expiry in seconds. It does not
+// check whether they are in force: models.AccessToken.Active does. After an error it yields nothing more.
+// List reads the index page by page. A token that is issued or removed meanwhile may be missing; every
+// other token is yielded once.
 func (s *Store) List(ctx context.Context, clientID string) iter.Seq2[models.AccessToken, error] {
 	return func(yield func(models.AccessToken, error) bool) {
 		for at := start; ; {
@@ -48,7 +48,7 @@ func (s *Store) List(ctx context.Context, clientID string) iter.Seq2[models.Acce
 	}
 }
 
-// find returns those of the tokens that are in Redis. A value that is not a token's is left out.
+// find returns the tokens with these ids that are in Redis. It skips values that it cannot decode.
 func (s *Store) find(ctx context.Context, ids []string) ([]models.AccessToken, error) {
 	replies := make([]*redis.StringCmd, len(ids))
 	_, whole := s.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {

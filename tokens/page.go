@@ -8,28 +8,28 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// pageSize is how many tokens one round trip is about. It bounds for how long Redis is kept from the
-// requests of others, and what is held in memory.
+// pageSize is the number of tokens in one round trip. It limits how long other requests wait for Redis, and
+// how much memory is used.
 const pageSize = 500
 
-// position is a place in an index, whose order is by score and, within one, by the bytes of the id.
+// position is a place in an index. The order is by score, and by the bytes of the id for equal scores.
 type position struct {
 	score float64
 	id    string
-	rank  int // of the id among those of its score, when it was read
+	rank  int // rank of the id among the ids with its score, when it was read
 }
 
-// start is before every id.
+// start is the position before every id.
 var start = position{score: math.Inf(-1), rank: -1}
 
-// isBefore reports whether an entry comes after the position.
+// isBefore reports whether the entry comes after the position.
 func (p position) isBefore(entry redis.Z) bool {
 	return entry.Score > p.score || entry.Score == p.score && entry.Member.(string) > p.id
 }
 
-// page returns the next ids in a client's index, at most pageSize, and moves the position to the
-// last of them; none are left when it returns none. An id that is there from the first page to the
-// last is returned once, whatever is added and removed meanwhile.
+// page returns the next ids in a client's index, at most pageSize, and moves the position to the last of
+// them. It returns no ids at the end of the index. An id that is in the index all the time is returned
+// exactly once, even if other ids are added or removed meanwhile.
 func (s *Store) page(ctx context.Context, clientID string, at *position) (ids []string, err error) {
 	for offset := max(0, at.rank); ; {
 		entries, err := s.Redis.ZRangeByScoreWithScores(ctx, indexKey(clientID), &redis.ZRangeBy{
@@ -38,7 +38,8 @@ func (s *Store) page(ctx context.Context, clientID string, at *position) (ids []
 		if err != nil {
 			return nil, unavailable("read the index", err)
 		}
-		// Ids have gone and ranks have shifted: what was passed over may never have been seen.
+		// Ids were removed and the ranks have shifted, so ids may have been skipped. Read again from the
+		// first id with this score.
 		if offset > 0 && (len(entries) == 0 || at.isBefore(entries[0])) {
 			offset = 0
 			continue
@@ -49,7 +50,7 @@ func (s *Store) page(ctx context.Context, clientID string, at *position) (ids []
 				continue
 			}
 			if entry.Score > next.score {
-				offset = -i // where the ranks of its score begin
+				offset = -i // where the ranks of this score begin
 			}
 			next = position{entry.Score, entry.Member.(string), offset + i}
 			ids = append(ids, next.id)
@@ -58,6 +59,6 @@ func (s *Store) page(ctx context.Context, clientID string, at *position) (ids []
 			*at = next
 			return ids, nil
 		}
-		offset += pageSize // one id is read again, to tell whether ranks have shifted
+		offset += pageSize // reads one id again, to detect that ranks have shifted
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"chit/tokens"
 )
 
-// A primary of a Cluster that hangs takes no call to another along.
+// If one primary of a Cluster hangs, calls to the other primaries succeed.
 func TestOneHungPrimary(t *testing.T) {
 	cluster := apptest.StartRedisCluster(t)
 	store := storeAt(t, cluster.URL)
@@ -54,7 +54,7 @@ func TestOneHungPrimary(t *testing.T) {
 	}
 }
 
-// A call ends with the deadline of its request, whether it goes out by itself or waits for others.
+// A call ends at the deadline of its request, whether it is sent alone or waits in a batch.
 func TestDeadlineOfTheRequest(t *testing.T) {
 	store, server := open(t, func(s *tokens.Store) { s.Timeout = 5 * time.Second })
 	token, issued := mustIssue(t, store)

@@ -8,11 +8,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Purge removes the keys of a client's tokens that were issued at or before an instant, and returns
-// how many. A token issued later stays. It ends nothing by itself that matters: the tokens must be
-// inactive already, by tokens_revoked_before, and a token that the index lacks keeps its key until
-// it expires. After each round trip progress, unless nil, is told how many of the index's ids are
-// done. When ctx ends or Redis fails, what is removed is removed, and another call goes on.
+// Purge deletes the keys of a client's tokens that were issued at or before a given time. It returns the
+// number of deleted keys. Tokens that were issued later stay. The caller must make the tokens inactive
+// first, by tokens_revoked_before: Purge only frees memory, and it does not find a token that is missing
+// from the index.
+//
+// After each round trip Purge calls progress, unless it is nil, with the number of ids that are done. If
+// ctx is cancelled or Redis fails, some keys remain. Another call deletes them.
 func (s *Store) Purge(ctx context.Context, clientID string, issuedUpTo time.Time, progress func(done, total int)) (removed int, err error) {
 	return s.purge(ctx, clientID, progress, func(ids []string) ([]string, error) {
 		found, err := s.find(ctx, ids)
@@ -26,7 +28,7 @@ func (s *Store) Purge(ctx context.Context, clientID string, issuedUpTo time.Time
 	})
 }
 
-// PurgeAll is Purge for a client that does not exist any more: whatever its index leads to goes.
+// PurgeAll deletes the keys of all tokens of a client that no longer exists.
 func (s *Store) PurgeAll(ctx context.Context, clientID string, progress func(done, total int)) (removed int, err error) {
 	return s.purge(ctx, clientID, progress, func(ids []string) ([]string, error) { return ids, nil })
 }
@@ -48,7 +50,7 @@ func (s *Store) purge(ctx context.Context, clientID string, progress func(done, 
 		if err := errors.Join(chooseErr, err); err != nil {
 			return removed, err
 		}
-		at.rank -= len(doomed) // or less, and then a few ids are read again
+		at.rank -= len(doomed) // or fewer, and then a few ids are read again
 		done += len(ids)
 		if progress != nil {
 			progress(done, max(done, int(total)))
@@ -56,9 +58,9 @@ func (s *Store) purge(ctx context.Context, clientID string, progress func(done, 
 	}
 }
 
-// remove removes tokens and their ids. It is not to be cancelled: an id whose key is gone would
-// stay in the index until it expires, since from without it looks like that of a token which is
-// being issued.
+// remove deletes tokens and then their ids in the index. The caller must not cancel its context between the
+// two. An id without a key would remain in the index until it expires, because it looks like the id of a
+// token that is being issued.
 func (s *Store) remove(ctx context.Context, clientID string, ids []string) (removed int, err error) {
 	if len(ids) == 0 {
 		return 0, nil
@@ -67,7 +69,7 @@ func (s *Store) remove(ctx context.Context, clientID string, ids []string) (remo
 	_, whole := s.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
 			replies[i] = counting(ctx, "unlink", tokenKey(id))
-			_ = p.Process(ctx, replies[i]) // only queues it
+			_ = p.Process(ctx, replies[i]) // only queues it; the error is in the command
 		}
 		return nil
 	})
@@ -80,7 +82,7 @@ func (s *Store) remove(ctx context.Context, clientID string, ids []string) (remo
 		acknowledged = append(acknowledged, ids[i])
 		removed += int(reply.Val())
 	}
-	// In a round trip of its own: in a Cluster the index is on another node than most tokens.
+	// This takes another round trip, because in a Cluster the index and the tokens are on different nodes.
 	if len(acknowledged) > 0 {
 		err = errors.Join(err, s.Redis.ZRem(ctx, indexKey(clientID), acknowledged...).Err())
 	}

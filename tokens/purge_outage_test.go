@@ -11,7 +11,7 @@ import (
 	"chit/tokens"
 )
 
-// What is reported as removed is removed, and what is left is found by the next call.
+// The number of removed keys is correct after a failure, and the next call removes the rest.
 func TestPurgeSurvivesAnOutage(t *testing.T) {
 	t.Parallel()
 	server := apptest.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
@@ -44,7 +44,7 @@ func TestPurgeSurvivesAnOutage(t *testing.T) {
 	}
 }
 
-// A node of a Cluster that is down keeps its keys, and their ids stay in the index to be found.
+// If a node of a Cluster is down, its keys remain, and so do their ids in the index.
 func TestPurgeOfAClusterWithANodeDown(t *testing.T) {
 	t.Parallel()
 	cluster := apptest.StartRedisCluster(t)

@@ -36,7 +36,7 @@ func TestListAndPurge(t *testing.T) {
 	}
 }
 
-// several issues tokens of a client, all with one expiry, and returns their ids.
+// several issues tokens for a client that all expire at the same time, and returns their ids.
 func (s suite) several(t *testing.T, client string, count int) []string {
 	t.Helper()
 	now := time.Now()
@@ -89,7 +89,8 @@ func (s suite) listed(t *testing.T, client string) (ids []string) {
 	return ids
 }
 
-// More tokens than a page, most of one score; what leads nowhere or is no token's value is left out.
+// There are more tokens than one page holds, most with the same score. Ids without a key and values of
+// another kind are skipped.
 func (s suite) list(t *testing.T) {
 	s.issue(t, "someone else", time.Hour)
 	want := s.several(t, "lister", 1201)
@@ -109,8 +110,8 @@ func (s suite) list(t *testing.T) {
 	}
 }
 
-// Ranks shift both ways under the reader, within one score; no token that was there all the time is
-// missed or comes twice.
+// Ids with the same score are added and removed while the index is read. A token that is there all the time
+// is returned exactly once.
 func (s suite) listInMotion(t *testing.T) {
 	const index = "oauth:client:mover:tokens"
 	ids := s.several(t, "mover", 2500)
@@ -175,7 +176,7 @@ func (s suite) purgeUpTo(t *testing.T) {
 	if s.exist(t, later) != 3 || s.exist(t, others) != 3 {
 		t.Error("a later token, or one of another client, is gone")
 	}
-	want := append(later, old[0]) // which from without looks as if it were being issued
+	want := append(later, old[0]) // this looks like a token that is being issued
 	if got := s.index(t, "purged"); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
 		t.Errorf("the index holds %d ids, want %d", len(got), len(want))
 	}

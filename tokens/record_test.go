@@ -10,8 +10,7 @@ import (
 	"chit/models"
 )
 
-// What is encoded is decoded as it was, with the quick reader or without, whatever the client is
-// called.
+// Decoding returns what was encoded, for any client id, with the fast parser and without it.
 func FuzzRecord(f *testing.F) {
 	f.Add("my-machine-client", "openid profile", int64(1795456498_123456), int64(3600))
 	f.Add("größe", "", int64(0), int64(1))
@@ -37,7 +36,7 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// The quick reader agrees with encoding/json on whatever it takes.
+// The fast parser agrees with encoding/json on every value that it accepts.
 func FuzzParseRecord(f *testing.F) {
 	f.Add(string(encode(models.AccessToken{ClientID: "a", Scope: "b c", IssuedAt: time.Now(), ExpiresAt: time.Now()})))
 	f.Add(`{"client_id":"a","iat":1,"exp":2,"us":3}`)

@@ -10,32 +10,32 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// defaults are set where the URL says nothing. The first three bound one attempt; a request's own
-// deadline bounds them all.
+// defaults apply where the URL has no value. The first three limit one attempt. The deadline of the request
+// limits all attempts together.
 var defaults = map[string]string{
 	"dial_timeout":  "1s",
 	"read_timeout":  "1s",
 	"write_timeout": "1s",
-	// One retry outlives a connection that Redis closed while it was idle. Every command that the
-	// store sends may be sent twice.
+	// One retry is enough when Redis has closed an idle connection. Every command that the store sends is
+	// safe to repeat.
 	"max_retries": "1",
 }
 
-// clusterReload is how often a Cluster is asked which node has which slots.
+// clusterReload is how often the client asks a Cluster which node has which slots.
 const clusterReload = time.Second
 
 var errNotURL = errors.New("is not a URL: write redis://user:password@host:6379/0")
 
-// Connect returns a client for the Redis that rawURL names; it does not yet reach for it.
+// Connect returns a client for the Redis at rawURL. It does not connect yet.
 //
 //	redis://user:password@host:port/db                           a single server
 //	redis://host:port?addr=host:port&addr=…                      Cluster: some of its nodes
 //	redis://host:port?master_name=NAME&addr=host:port&addr=…     Sentinel: the sentinels
 //
-// With rediss:// the connections use TLS: sslrootcert names a file with the authorities that are
-// trusted in place of the system's, sslcert and sslkey a certificate to present. Any further
-// parameter is one of go-redis. The error for a URL that is none of these never repeats it: it may
-// hold a password.
+// With rediss:// the connections use TLS. sslrootcert names a file with the trusted authorities; the
+// default is those of the system. sslcert and sslkey name a client certificate and its key. All other
+// parameters are those of go-redis. The error for a wrong URL does not contain the URL, because it may hold
+// a password.
 func Connect(rawURL string) (redis.UniversalClient, error) {
 	parsed, err := url.Parse(rawURL)
 	if err != nil {
@@ -67,8 +67,8 @@ func Connect(rawURL string) (redis.UniversalClient, error) {
 	return connectSingle(parsed.String(), files)
 }
 
-// What follows cannot be said in a URL: that a context's deadline ends a command, and that a new
-// connection sends no greetings which plain Redis refuses.
+// Some options cannot be set in a URL. ContextTimeoutEnabled lets the deadline of a context end a command.
+// DisableIdentity and the disabled maintenance notifications avoid commands that plain Redis refuses.
 func connectSingle(url string, files tlsFiles) (redis.UniversalClient, error) {
 	options, err := redis.ParseURL(url)
 	if err != nil {
@@ -100,11 +100,11 @@ func connectCluster(url string, files tlsFiles) (redis.UniversalClient, error) {
 		return nil, withoutURL(err)
 	}
 	files.secureMany(options.TLSConfig)
-	// A pipeline to a dead primary does not make go-redis look for the new one: its own interval, a
-	// minute, would be the length of the outage.
+	// A pipeline that fails does not make go-redis look for a new primary. With its default interval the
+	// outage would last a minute.
 	options.ClusterStateReloadInterval = clusterReload
-	// The key says where a command goes. By default go-redis asks a node for the table of all commands
-	// first: if that node hangs, every command waits for it.
+	// Commands are routed by their key. By default go-redis first asks a node for the table of all
+	// commands. If that node hangs, every command waits for it.
 	options.DisableRoutingPolicies = true
 	options.DialerRetries = 1
 	options.ContextTimeoutEnabled = true
@@ -113,7 +113,7 @@ func connectCluster(url string, files tlsFiles) (redis.UniversalClient, error) {
 	return redis.NewClusterClient(options), nil
 }
 
-// withoutURL keeps what go-redis found wrong and drops errors that quote the URL.
+// withoutURL keeps the reason that go-redis gives, and drops errors that quote the URL.
 func withoutURL(err error) error {
 	var quoting *url.Error
 	if errors.As(err, &quoting) {

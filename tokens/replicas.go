@@ -9,16 +9,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Replicas says how many replicas of Redis must have a write before it counts as acknowledged. Redis
-// replicates after it has answered: without this, a failover can bring a revoked token back to life.
-// The zero value does not wait.
+// Replicas says how many replicas of Redis must have a write before it is acknowledged. Redis answers
+// before it replicates, so without this setting a failover can bring back a revoked token. The zero value
+// does not wait.
 type Replicas struct {
 	Count   int
-	OnIssue bool // for new tokens too, not for revocations alone
+	OnIssue bool // wait for new tokens too, not only for revocations
 }
 
-// CanWait reports whether Replicas can be asked of the Redis behind client. In a Cluster they cannot:
-// WAIT names no key, so nothing leads it to the node and the connection that took the write.
+// CanWait reports whether this Redis supports Replicas. A Cluster does not: WAIT has no key, so the client
+// cannot send it on the connection that carried the write.
 func CanWait(client redis.UniversalClient) bool {
 	_, cluster := client.(*redis.ClusterClient)
 	return !cluster
@@ -26,15 +26,15 @@ func CanWait(client redis.UniversalClient) bool {
 
 var errTooFewReplicas = errors.New("too few replicas have the write")
 
-// replicatedKey is written ahead of each WAIT. Since Redis 7.2 WAIT returns at once on a connection that
-// has written nothing, and a DEL of a key that is not there writes nothing.
+// replicatedKey is written before each WAIT. Since Redis 7.2, WAIT returns at once on a connection that has
+// written nothing, and deleting a missing key writes nothing.
 const replicatedKey = "oauth:replicated"
 
-// replicatedTTL is how long the key is kept. It is of no use afterwards.
+// replicatedTTL is the lifetime of that key. Nobody reads it.
 const replicatedTTL = time.Minute
 
-// confirmed returns the batcher of calls that replicas must have. It is apart from the others: a replica
-// that lags makes no introspection wait.
+// confirmed returns the batcher for calls that replicas must acknowledge. It is separate from the other
+// batchers, so that a slow replica does not delay introspections.
 func (s *Store) confirmed(ctx context.Context, key string) (*batcher, error) {
 	if s.Replicas.Count == 0 {
 		return s.batcher(ctx, key)
@@ -50,8 +50,8 @@ func (s *Store) issuing(ctx context.Context, key string) (*batcher, error) {
 	return s.batcher(ctx, key)
 }
 
-// Settle waits until replicas have what Redis has: that a token is not there may be the work of a
-// revocation which did not reach them and is now repeated.
+// Settle waits until the replicas have everything that Redis has. A token that is missing may have been
+// revoked by a request that did not reach the replicas and is now repeated.
 func (s *Store) Settle(ctx context.Context) error {
 	if s.Replicas.Count == 0 {
 		return nil
@@ -66,15 +66,15 @@ func (s *Store) Settle(ctx context.Context) error {
 	return nil
 }
 
-// await queues WAIT behind the commands of a batch: it counts for all that was written on the
-// connection. confirm says afterwards whether enough replicas have it.
+// await queues a WAIT after the commands of a batch. WAIT covers every write on the connection. After the
+// round trip, confirm returns an error unless enough replicas have the writes.
 func (b *batcher) await(ctx context.Context, p redis.Pipeliner) (confirm func(whole error) error) {
 	if b.replicas == 0 {
 		return func(error) error { return nil }
 	}
 	written := p.Set(ctx, replicatedKey, "1", replicatedTTL)
 	have := counting(ctx, "wait", b.replicas, (b.timeout / 2).Milliseconds())
-	_ = p.Process(ctx, have) // only queues it
+	_ = p.Process(ctx, have) // only queues it; the error is in the command
 	return func(whole error) error {
 		if err := errors.Join(failure(written, whole), failure(have, whole)); err != nil {
 			return err

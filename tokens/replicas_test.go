@@ -11,9 +11,9 @@ import (
 	"chit/tokens"
 )
 
-// A revocation that replicas must have is acknowledged only when they have it, also where another node
-// has removed the token before and nothing is left to remove: here and with a newer Redis, whose WAIT
-// returns at once on a connection that has written nothing.
+// A revocation is acknowledged only when the replicas have it. This also holds if another node has already
+// deleted the token, and with Redis 7.2, whose WAIT returns at once on a connection that has written
+// nothing.
 func TestRevocationIsOnReplicasAlsoWhereNothingIsLeft(t *testing.T) {
 	for name, wait := range map[string]func(*apptest.Exchange){
 		"as this Redis waits":         apptest.Pass,

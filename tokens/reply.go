@@ -8,26 +8,26 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A command counts only with a reply of its own. When go-redis cannot set up a connection, or a server
-// refuses its password, it returns an error for the pipeline as a whole and leaves commands that look
-// as if they had succeeded with a zero.
+// A command is acknowledged only by its own reply. If go-redis cannot connect, or the server refuses the
+// password, go-redis returns one error for the whole pipeline. The commands then look as if they had
+// succeeded with the value 0.
 var (
 	errNoReply    = errors.New("no reply")
 	errWrongReply = errors.New("a reply that does not fit the command")
 )
 
-// unanswered is the value of a command that counts, before its reply has come. No reply is negative.
+// unanswered is the value of a numeric command before its reply arrives. Real replies are not negative.
 const unanswered = -1
 
-// counting returns a command whose reply is a number.
+// counting returns a command with a numeric reply.
 func counting(ctx context.Context, args ...any) *redis.IntCmd {
 	command := redis.NewIntCmd(ctx, args...)
 	command.SetVal(unanswered)
 	return command
 }
 
-// failure returns why a command of a pipeline has not been acknowledged, or nil. whole is the error of
-// the pipeline.
+// failure returns the reason why a command in a pipeline was not acknowledged, or nil. whole is the error
+// of the pipeline.
 func failure(command redis.Cmder, whole error) error {
 	if err := command.Err(); err != nil {
 		return err
@@ -37,7 +37,7 @@ func failure(command redis.Cmder, whole error) error {
 		return accept(command.Val() >= 0, command.Val() == unanswered, whole)
 	case *redis.StatusCmd:
 		return accept(command.Val() == "OK", command.Val() == "", whole)
-	case *redis.StringCmd: // no value that is kept here is empty
+	case *redis.StringCmd: // the store never writes an empty value
 		return accept(command.Val() != "", command.Val() == "", whole)
 	}
 	return fmt.Errorf("%w: %T", errWrongReply, command)
@@ -55,8 +55,8 @@ func accept(good, missing bool, whole error) error {
 	return errWrongReply
 }
 
-// valueOf returns the text at place i of a reply to MGET for count keys, or redis.Nil for a key that is
-// not there.
+// valueOf returns value i in the reply to an MGET of count keys. It returns redis.Nil if the key does not
+// exist.
 func valueOf(reply *redis.SliceCmd, i, count int, whole error) (string, error) {
 	if err := reply.Err(); err != nil {
 		return "", err

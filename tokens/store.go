@@ -13,28 +13,28 @@ import (
 	"chit/models"
 )
 
-// Store keeps access tokens in Redis. Its methods return errors that wrap models.ErrUnavailable
-// when Redis does not answer as it should, and mean nothing else then.
+// Store keeps access tokens in Redis. If Redis does not answer as it should, its methods return an error
+// that wraps models.ErrUnavailable.
 type Store struct {
 	Redis  redis.UniversalClient
 	Prefix string           // of new tokens
-	Now    func() time.Time // instants in tokens are by this clock, lifetimes by that of Redis
-	// Timeout bounds a round trip; 0 is a second. A request may wait for the one that is under way
-	// and then for its own, so it learns within twice this time, or when its own deadline is over, that
-	// Redis does not answer.
+	Now    func() time.Time // clock for the times in tokens; their expiry in Redis uses the clock of Redis
+	// Timeout is the timeout of a round trip; 0 means one second. A request may wait for the round trip in
+	// flight and then for its own. So it gets an error after at most twice this time, or at its own
+	// deadline.
 	Timeout time.Duration
-	// Apart gives every request a round trip of its own. By default concurrent requests share one.
+	// Apart turns batching off: every request makes its own round trip.
 	Apart bool
-	// Replicas must have a revocation, and maybe a new token, before it is acknowledged.
+	// Replicas must have a revocation before it is acknowledged, and a new token if OnIssue is set.
 	Replicas Replicas
 
 	once, onceConfirmed sync.Once
 	batch, confirming   *batcher
-	perPrimary          sync.Map // in a Cluster, of *batcher by address
+	perPrimary          sync.Map // *batcher by address, in a Cluster
 }
 
-// batcher returns the batcher of the server that has the key: in a Cluster each primary has its own, so
-// that one which hangs delays no call to another.
+// batcher returns the batcher for the server that has the key. In a Cluster each primary has its own, so
+// that a primary that hangs does not delay calls to the others.
 func (s *Store) batcher(ctx context.Context, key string) (*batcher, error) {
 	cluster, is := s.Redis.(*redis.ClusterClient)
 	if !is {
@@ -53,8 +53,8 @@ func (s *Store) batcher(ctx context.Context, key string) (*batcher, error) {
 	return known.(*batcher), nil
 }
 
-// write makes a call about two keys. Where a Cluster has them on two primaries it makes a call about
-// each, one after the other.
+// write sends a call about two keys. If a Cluster has the keys on different primaries, write makes one call
+// to each, one after the other.
 func (s *Store) write(ctx context.Context, of func(context.Context, string) (*batcher, error), whole *call, keys func() (first, second string)) error {
 	if _, cluster := s.Redis.(*redis.ClusterClient); !cluster {
 		b, err := of(ctx, "")
@@ -82,13 +82,13 @@ func (s *Store) write(ctx context.Context, of func(context.Context, string) (*ba
 	return two.do(ctx, second)
 }
 
-// newBatcher returns a batcher of calls that so many replicas must have.
+// newBatcher returns a batcher whose calls must be acknowledged by this many replicas.
 func (s *Store) newBatcher(replicas int) *batcher {
 	return &batcher{client: s.Redis, timeout: cmp.Or(s.Timeout, time.Second), apart: s.Apart, replicas: replicas}
 }
 
-// Issue mints a token for the grant and keeps it for the grant's TTL. When it returns without an
-// error, Redis has acknowledged the token.
+// Issue creates a token for the grant and stores it for the grant's TTL. If it returns no error, Redis has
+// acknowledged the token.
 func (s *Store) Issue(ctx context.Context, grant models.Grant) (string, models.AccessToken, error) {
 	token := Mint(s.Prefix)
 	now := s.Now().Truncate(time.Microsecond)
@@ -104,8 +104,8 @@ func (s *Store) Issue(ctx context.Context, grant models.Grant) (string, models.A
 		now: now.Unix(), expires: issued.ExpiresAt.Unix(),
 	}
 	set := redis.NewStatusCmd(ctx, "set", tokenKey(issued.ID), encode(issued), "px", grant.TTL.Milliseconds())
-	// The index goes first: a crash between the two leaves an id that leads nowhere and goes
-	// with the next trimming, never a token that is missing from its client's list.
+	// The index is written first. After a crash between the two writes, the index has an id without a
+	// token, which a later trim removes. A token is never missing from its client's list.
 	err := s.write(ctx, s.issuing, &call{entry: entry, commands: []redis.Cmder{set}}, func() (first, second string) {
 		return indexKey(issued.ClientID), tokenKey(issued.ID)
 	})
@@ -115,9 +115,9 @@ func (s *Store) Issue(ctx context.Context, grant models.Grant) (string, models.A
 	return token, issued, nil
 }
 
-// Find returns what is kept of a token. It returns models.TokenUnknown and the token's ID for one that is not
-// in Redis, whether it never was, has expired or was deleted. Text that has not the form of a token is
-// models.TokenMalformed, and Redis is not asked. Both are models.ErrTokenNotFound.
+// Find returns what is stored about a token. If Redis does not have the token, Find returns its ID with
+// models.TokenUnknown. If the text does not have the form of a token, Find returns models.TokenMalformed
+// without asking Redis. Both errors are models.ErrTokenNotFound.
 func (s *Store) Find(ctx context.Context, token string) (models.AccessToken, error) {
 	if !Recognise(token) {
 		return models.AccessToken{}, models.TokenMalformed
@@ -125,7 +125,7 @@ func (s *Store) Find(ctx context.Context, token string) (models.AccessToken, err
 	return s.FindByID(ctx, ID(token))
 }
 
-// FindByID is Find for a token of which only the id, its jti, is at hand.
+// FindByID is like Find, but takes the token's id, its jti.
 func (s *Store) FindByID(ctx context.Context, id string) (models.AccessToken, error) {
 	get := call{key: tokenKey(id)}
 	b, err := s.batcher(ctx, get.key)
@@ -141,10 +141,11 @@ func (s *Store) FindByID(ctx context.Context, id string) (models.AccessToken, er
 	return decode(id, get.value)
 }
 
-// Revoke ends a token. When it returns without an error, Redis has acknowledged that the token is
-// gone; one that was gone already is no error.
+// Revoke deletes a token. If it returns no error, Redis has acknowledged the deletion. It is no error if
+// the token was already gone.
 func (s *Store) Revoke(ctx context.Context, token models.AccessToken) error {
-	// The token goes first: what a crash between the two leaves in the index leads nowhere.
+	// The token is deleted first. After a crash between the two deletions, the index has an id without a
+	// token.
 	del := counting(ctx, "del", tokenKey(token.ID))
 	zrem := counting(ctx, "zrem", indexKey(token.ClientID), token.ID)
 	err := s.write(ctx, s.confirmed, &call{commands: []redis.Cmder{del, zrem}}, func() (first, second string) {

@@ -19,12 +19,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	logging.Disable() // go-redis tells standard error of every refused connection
+	logging.Disable() // go-redis writes every refused connection to standard error
 	apptest.Run(m)
 }
 
-// stores are the kinds of Redis that the conformance suite runs over. pass lets time go by for
-// their clocks.
+// stores are the kinds of Redis that the conformance suite runs on. pass advances their clocks.
 var stores = map[string]func(*testing.T) (redisURL string, pass func(time.Duration)){
 	"miniredis": func(t *testing.T) (string, func(time.Duration)) {
 		server := miniredis.RunT(t)
@@ -111,7 +110,7 @@ func (s suite) issueAndFind(t *testing.T) {
 func (s suite) revoke(t *testing.T) {
 	token, issued := s.issue(t, "revoker", time.Hour)
 	kept, _ := s.issue(t, "revoker", time.Hour)
-	for range 2 { // the second time it is gone already
+	for range 2 { // the second time it is already gone
 		if err := s.Revoke(t.Context(), issued); err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +147,7 @@ func (s suite) expiry(t *testing.T) {
 	}
 }
 
-// The index lives as long as its longest-lived token, also when a later token lives shorter.
+// The index expires with its last token, even if a later token has a shorter lifetime.
 func (s suite) loweredLifetime(t *testing.T) {
 	_, long := s.issue(t, "lowered", time.Hour)
 	s.issue(t, "lowered", time.Second)
@@ -166,7 +165,7 @@ func (s suite) loweredLifetime(t *testing.T) {
 	}
 }
 
-// Ids of expired tokens leave the index as it is used.
+// Ids of expired tokens are removed from the index while it is in use.
 func (s suite) trimmed(t *testing.T) {
 	past := tokens.Store{Redis: s.client, Prefix: "chit", Now: func() time.Time { return time.Now().Add(-2 * time.Hour) }}
 	for range 10 {

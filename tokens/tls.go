@@ -9,14 +9,14 @@ import (
 	"os"
 )
 
-// tlsFiles are what a rediss:// URL names beside the server, in the words that PostgreSQL has for
-// the same things. The zero value trusts the system's roots and presents no certificate.
+// tlsFiles are the files that a rediss:// URL names, by the same parameters as a PostgreSQL URL. The zero
+// value trusts the authorities of the system and presents no certificate.
 type tlsFiles struct {
 	roots     *x509.CertPool // sslrootcert
 	cert, key string         // sslcert and sslkey, paths
 }
 
-// takeTLS takes the parameters that name files out of a URL's query.
+// takeTLS removes the parameters that name files from the query of a URL, and returns them.
 func takeTLS(scheme string, query url.Values) (files tlsFiles, err error) {
 	roots := query.Get("sslrootcert")
 	files.cert, files.key = query.Get("sslcert"), query.Get("sslkey")
@@ -48,8 +48,8 @@ func takeTLS(scheme string, query url.Values) (files tlsFiles, err error) {
 	return files, nil
 }
 
-// present returns the certificate that the server is shown. It is read for each connection, so that
-// one that was renewed is used without a restart.
+// present returns the certificate to present to the server. It is read for each connection, so that a
+// renewed certificate needs no restart.
 func (f tlsFiles) present(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
 	if err != nil {
@@ -58,7 +58,8 @@ func (f tlsFiles) present(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 	return &pair, nil
 }
 
-// secure adds the files to what go-redis has made of the URL; nil is a connection without TLS.
+// secure adds the files to the TLS settings that go-redis made from the URL. It does nothing if they are
+// nil, which means no TLS.
 func (f tlsFiles) secure(config *tls.Config) {
 	if config == nil {
 		return
@@ -70,9 +71,9 @@ func (f tlsFiles) secure(config *tls.Config) {
 	}
 }
 
-// secureMany is secure where there are several servers. go-redis would expect the name of the URL's
-// host in the certificate of each; without a name each is checked by the address that it is
-// reached at.
+// secureMany is like secure, for several servers. By default go-redis expects the host of the URL in the
+// certificate of every server. Without a server name, each certificate is checked against the server's own
+// address.
 func (f tlsFiles) secureMany(config *tls.Config) {
 	f.secure(config)
 	if config != nil {

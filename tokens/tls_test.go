@@ -15,7 +15,7 @@ import (
 	"chit/tokens"
 )
 
-// Whichever form the URL has, each server is checked by the address that it is reached at.
+// With every form of URL, the certificate of a server is checked against the server's own address.
 func TestEveryFormOfURLChecksCertificates(t *testing.T) {
 	ca := apptest.NewAuthority(t)
 	own := ca.Issue("client")
@@ -51,7 +51,7 @@ func TestClusterNodesAreCheckedByTheirOwnAddress(t *testing.T) {
 	node, secure := apptest.StartSecureRedis(t, ca, ca.Issue("127.0.0.1"), "--cluster-enabled", "yes", "--tls-cluster", "yes", "--cluster-announce-ip", "127.0.0.1")
 	node.CLI("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
 	address := strings.TrimPrefix(secure, "rediss://")
-	// The first name is in no certificate here.
+	// No certificate in this test has the first name.
 	form := "rediss://" + strings.Replace(address, "127.0.0.1", "localhost", 1) + "?addr=" + address + "&sslrootcert=" + url.QueryEscape(ca.File)
 	client, err := tokens.Connect(form)
 	if err != nil {

@@ -1,8 +1,8 @@
-// Package tokens mints and recognises access tokens, and keeps them in Redis.
+// Package tokens creates and recognises access tokens, and stores them in Redis.
 //
-// A token is <prefix>_<52 characters><7 characters>: 260 random bits, then the CRC-32 of everything
-// before it, both in the base32 alphabet A-Z2-7. The checksum keeps no one out. It lets secret
-// scanners recognise a leaked token, and lets the server refuse garbage without asking Redis.
+// A token is <prefix>_<52 characters><7 characters>: 260 random bits, then the CRC-32 of everything before
+// it, both in base32 with the alphabet A-Z2-7. The checksum is not a protection. It lets secret scanners
+// recognise a leaked token, and lets the server refuse malformed text without asking Redis.
 package tokens
 
 import (
@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	randomLength   = 52 // characters, of 5 bits each
+	randomLength   = 52 // characters, 5 bits each
 	checksumLength = 7
 	tailLength     = randomLength + checksumLength
-	// maxPrefix is the longest prefix, in bytes, that Recognise accepts. It bounds the work that
-	// a stranger's text can cause.
+	// maxPrefix is the longest prefix that Recognise accepts, in bytes. It limits the work for text from an
+	// unauthenticated caller.
 	maxPrefix = 32
 )
 
 var encoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// Mint returns a new token with the prefix, from the system's random generator. Client secrets are
-// minted here too, with SecretPrefix.
+// Mint returns a new token with the prefix, from the system's random generator. It also makes client
+// secrets, with SecretPrefix.
 func Mint(prefix string) string {
 	var random [33]byte // 264 bits, of which the first 260 are used
 	rand.Read(random[:])
@@ -38,17 +38,17 @@ func Mint(prefix string) string {
 	return string(appendChecksum(token))
 }
 
-// SecretPrefix returns the prefix of generated client secrets, given that of tokens.
+// SecretPrefix returns the prefix of generated client secrets for the prefix of tokens.
 func SecretPrefix(tokenPrefix string) string { return tokenPrefix + "s" }
 
-// ValidPrefix reports whether tokens may begin with prefix: 1 to 31 letters, digits and hyphens
-// of ASCII, so that secrets, whose prefix is one longer, are recognised too.
+// ValidPrefix reports whether prefix can be the prefix of tokens: 1 to 31 ASCII letters, digits and
+// hyphens. The prefix of secrets is one character longer.
 func ValidPrefix(prefix string) bool {
 	return len(prefix) < maxPrefix && validPrefix(prefix)
 }
 
-// Recognise reports whether text has the form of a token or secret, whatever its prefix: a server
-// that is given a new prefix goes on accepting the tokens that live.
+// Recognise reports whether text has the form of a token or secret, with any prefix. So tokens stay valid
+// when the server's prefix is changed.
 func Recognise(text string) bool {
 	at := len(text) - tailLength
 	if at < 2 || at > maxPrefix+1 || text[at-1] != '_' || !validPrefix(text[:at-1]) {
@@ -79,10 +79,10 @@ func inAlphabet(text string) bool {
 	return strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
-// ID returns the lower-case hex SHA-256 of the whole token: the name it goes by in Redis, in
-// introspection (jti) and in the logs. It opens nothing.
+// ID returns the lower-case hex SHA-256 of the whole token. It names the token in Redis, in introspection
+// (jti) and in the log. It cannot be used in place of the token.
 func ID(token string) string {
-	var text [128]byte // on the stack, as long as the token fits
+	var text [128]byte // stays on the stack if the token fits
 	var id [2 * sha256.Size]byte
 	sum := sha256.Sum256(append(text[:0], token...))
 	hex.Encode(id[:], sum[:])

@@ -23,7 +23,7 @@ func TestMint(t *testing.T) {
 	}
 }
 
-// Every one of the 52 characters takes every one of the 32 letters: 260 bits are in play.
+// Each of the 52 characters takes all 32 values, which makes 260 bits.
 func TestMintUsesAllBits(t *testing.T) {
 	var letters [52]map[byte]bool
 	for range 2000 {
@@ -42,8 +42,9 @@ func TestMintUsesAllBits(t *testing.T) {
 	}
 }
 
-// The checksum is the CRC-32 (IEEE) of everything before it, big-endian, in base32. The value is that
-// of: python3 -c "import zlib,base64; b=b'chit_'+b'A'*52; print((b+base64.b32encode(zlib.crc32(b).to_bytes(4,'big')).rstrip(b'=')).decode())"
+// The checksum is the CRC-32 (IEEE) of everything before it, big-endian, in base32. The expected value
+// comes from: python3 -c "import zlib,base64; b=b'chit_'+b'A'*52;
+// print((b+base64.b32encode(zlib.crc32(b).to_bytes(4,'big')).rstrip(b'=')).decode())"
 func TestChecksum(t *testing.T) {
 	const token = "chit_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4C73NDA"
 	if !tokens.Recognise(token) {
@@ -97,14 +98,14 @@ func TestValidPrefix(t *testing.T) {
 	}
 }
 
-// The id is that of: printf %s chit_x | sha256sum
+// The expected id comes from: printf %s chit_x | sha256sum
 func TestID(t *testing.T) {
 	if got, want := tokens.ID("chit_x"), "b471ef35c306f10d1325519cc1beaec91fba2746827410cebbb7c618e9659cd5"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
-// No change of a character leaves a token recognised, and nothing that a stranger sends panics.
+// A token with one changed character is not recognised, and no input makes Recognise panic.
 func FuzzRecognise(f *testing.F) {
 	f.Add(tokens.Mint("chit"), 7, byte('A'))
 	f.Add("", 0, byte(0))

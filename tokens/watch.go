@@ -11,30 +11,30 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// watchInterval is how often each Redis server is asked for its state.
+// watchInterval is how often Watch asks each Redis server for its state.
 const watchInterval = time.Second
 
-// noEviction is the maxmemory-policy under which Redis refuses writes when its memory is full. Every other
-// policy removes keys, and with them tokens.
+// noEviction is the maxmemory-policy with which Redis refuses writes when its memory is full. Every other
+// policy deletes keys, including tokens.
 const noEviction = "noeviction"
 
-// serverState is what a Redis server says of itself.
+// serverState is the state of a Redis server.
 type serverState struct {
-	runID  string // another one after each start
+	runID  string // changes with each start of the server
 	keys   int64
 	policy string // maxmemory-policy
 }
 
-// watcher compares the states of servers with those of a second before.
+// watcher compares the state of each server with the state a second before.
 type watcher struct {
 	log *slog.Logger
 
-	mu    sync.Mutex // guards known: the primaries of a Cluster are asked at the same time
+	mu    sync.Mutex // guards known, since the primaries of a Cluster are asked concurrently
 	known map[string]serverState
 }
 
-// Watch logs, once each time, that a Redis server has restarted, whether it lost its data, and that it may
-// evict keys, until ctx ends. In a Cluster it watches each primary.
+// Watch logs when a Redis server has restarted, when it has lost its data, and when it may evict keys. It
+// logs each once. In a Cluster it watches each primary. Watch returns when ctx ends.
 func Watch(ctx context.Context, client redis.UniversalClient, log *slog.Logger) {
 	w := &watcher{log: log, known: map[string]serverState{}}
 	ticker := time.NewTicker(watchInterval)
@@ -59,7 +59,7 @@ func (w *watcher) look(ctx context.Context, client redis.UniversalClient) {
 		_ = client.ForEachMaster(ctx, func(ctx context.Context, primary *redis.Client) error {
 			w.compare(ctx, primary)
 			return nil
-		}) // a Cluster that is out of reach has no state
+		}) // a Cluster that does not answer has no state to compare
 	}
 }
 
@@ -82,7 +82,8 @@ func (w *watcher) compare(ctx context.Context, server *redis.Client) {
 	}
 }
 
-// tellRestart calls the data lost when less than half of the keys are there: some expire while Redis is away.
+// tellRestart logs a restart. The data counts as lost if less than half of the keys remain, because some
+// keys expire during a restart.
 func (w *watcher) tellRestart(before, after serverState) {
 	if 2*after.keys < before.keys {
 		w.log.Warn("Redis has restarted without its data: tokens that were issued before are inactive", "keys_before", before.keys, "keys_after", after.keys)
@@ -106,7 +107,7 @@ func stateOf(ctx context.Context, server *redis.Client) (s serverState, found bo
 		}
 		if keys, isDatabase := strings.CutPrefix(value, "keys="); isDatabase {
 			keys, _, _ = strings.Cut(keys, ",")
-			n, _ := strconv.ParseInt(keys, 10, 64) // what is not a number counts for nothing
+			n, _ := strconv.ParseInt(keys, 10, 64) // a value that is not a number counts as 0
 			s.keys += n
 		}
 	}
