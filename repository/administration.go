@@ -12,29 +12,28 @@ import (
 	"chit/models"
 )
 
-// Changes are what an operator alters of a client. What is nil stays as it is.
+// Changes are an operator's changes to a client. A nil field stays as it is.
 type Changes struct {
 	Name            *string
 	Scope           *string // separated by spaces
 	ResourceServer  *bool
-	TokenTTLSeconds *int64 // 0: the server's
+	TokenTTLSeconds *int64 // 0: the server's default
 }
 
 // Rotation is a change of a client's secret.
 type Rotation struct {
 	SecretHash   string        // of the new secret, as models.HashSecret returns it
-	Overlap      time.Duration // for so long the old secret works too; 0: it does not
-	RevokeTokens bool          // tokens issued until now become inactive
+	Overlap      time.Duration // how long the old secret works, too; 0: it ends at once
+	RevokeTokens bool          // also make all tokens inactive that were issued until now
 }
 
-// changeable are the columns that change writes. A column that is not among them is never touched,
-// whatever an operator has put there.
+// changeable are the columns that change may write. It never writes any other column.
 var changeable = []string{
 	"client_secret_hash", "client_name", "allowed_scopes", "is_resource_server", "token_ttl_seconds",
 	"disabled_at", "tokens_revoked_before", "updated_at",
 }
 
-// Update makes the changes to a client and returns it as it is then, or models.ErrClientNotFound.
+// Update makes the changes to a client and returns the client after them, or models.ErrClientNotFound.
 func (c *Clients) Update(ctx context.Context, id string, changes Changes) (*models.Client, error) {
 	return c.change(ctx, "update client", id, func(_ *gorm.DB, client *models.Client, _ time.Time) error {
 		set(&client.ClientName, changes.Name)
@@ -56,8 +55,8 @@ func set[T any](field *T, value *T) {
 	}
 }
 
-// Disable shuts a client out, revokes its tokens, and returns it as it is then, or
-// models.ErrClientNotFound. For one that is disabled already the instant of that stays.
+// Disable disables a client and revokes its tokens. It returns the client after the change, or
+// models.ErrClientNotFound. If the client is disabled already, disabled_at stays as it is.
 func (c *Clients) Disable(ctx context.Context, id string) (*models.Client, error) {
 	return c.change(ctx, "disable client", id, func(_ *gorm.DB, client *models.Client, now time.Time) error {
 		if client.DisabledAt == nil {
@@ -68,11 +67,12 @@ func (c *Clients) Disable(ctx context.Context, id string) (*models.Client, error
 	})
 }
 
-// Enable lets a disabled client in again and returns it as it is then, or models.ErrClientNotFound.
-// Tokens that Disable has ended stay ended; those of a client that was disabled by SQL live again.
+// Enable enables a disabled client. It returns the client after the change, or models.ErrClientNotFound.
+// Tokens that Disable has revoked stay revoked. If the client was disabled by SQL alone, its tokens are
+// active again.
 func (c *Clients) Enable(ctx context.Context, id string) (*models.Client, error) {
 	return c.change(ctx, "enable client", id, func(_ *gorm.DB, client *models.Client, now time.Time) error {
-		// A node that had not yet learned of Disable may have issued a token after it.
+		// A node that did not know of Disable yet may have issued a token after it.
 		if revoked := client.TokensRevokedBefore; client.Disabled() && revoked != nil && !revoked.Before(*client.DisabledAt) {
 			revokeUpTo(client, now)
 		}
@@ -81,10 +81,10 @@ func (c *Clients) Enable(ctx context.Context, id string) (*models.Client, error)
 	})
 }
 
-// RotateSecret gives a client a new secret. It returns the client as it is then, and the instant at which
-// the old secret expires: the zero time if it does not work any more. It also removes the client's retired
-// secrets that have expired. It returns models.ErrClientNotFound, or models.ErrPublicClient for a client
-// that can keep no secret.
+// RotateSecret gives a client a new secret. It returns the client after the change, and the time at which
+// the old secret expires; the zero time means that the old secret does not work any more. It also deletes
+// the client's expired retired secrets. It returns models.ErrClientNotFound, or models.ErrPublicClient for
+// a public client.
 func (c *Clients) RotateSecret(ctx context.Context, id string, rotation Rotation) (client *models.Client, oldExpires time.Time, err error) {
 	client, err = c.change(ctx, "rotate secret", id, func(tx *gorm.DB, client *models.Client, now time.Time) error {
 		if client.IsPublic {
@@ -106,7 +106,7 @@ func (c *Clients) RotateSecret(ctx context.Context, id string, rotation Rotation
 	return client, oldExpires, err
 }
 
-// retire lets an old secret work until expires. One that has been retired before starts anew.
+// retire lets an old secret work until expires. A secret that was retired before gets the new expiry.
 func retire(tx *gorm.DB, id, hash string, expires time.Time) error {
 	again := clause.OnConflict{
 		Columns:   []clause.Column{{Name: "client_id"}, {Name: "secret_hash"}},
@@ -121,7 +121,7 @@ func removeExpired(tx *gorm.DB, id string, now time.Time) error {
 		return err
 	}
 	for _, secret := range retired {
-		// Compared here, since instants are text of several forms in SQLite.
+		// The comparison is in Go, because SQLite stores times as text in several forms.
 		if !now.Before(secret.ExpiresAt) {
 			if err := tx.Delete(&secret).Error; err != nil {
 				return err
@@ -131,7 +131,8 @@ func removeExpired(tx *gorm.DB, id string, now time.Time) error {
 	return nil
 }
 
-// Delete removes a client and its retired secrets, or returns models.ErrClientNotFound.
+// Delete deletes a client and its retired secrets. It returns models.ErrClientNotFound if there is no such
+// client.
 func (c *Clients) Delete(ctx context.Context, id string) error {
 	if !models.CanBeClientID(id) {
 		return models.ErrClientNotFound
@@ -146,9 +147,8 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 	return nil
 }
 
-// RevokeTokens makes all tokens of a client inactive that were issued until now, and returns the
-// instant, by the database's clock, at or before which they were issued; or
-// models.ErrClientNotFound.
+// RevokeTokens makes all tokens of a client inactive that were issued until now. It returns that time by
+// the database's clock, or models.ErrClientNotFound.
 func (c *Clients) RevokeTokens(ctx context.Context, id string) (time.Time, error) {
 	client, err := c.change(ctx, "revoke tokens", id, func(_ *gorm.DB, client *models.Client, now time.Time) error {
 		revokeUpTo(client, now)
@@ -160,11 +160,11 @@ func (c *Clients) RevokeTokens(ctx context.Context, id string) (time.Time, error
 	return *client.TokensRevokedBefore, nil
 }
 
-// RevokeAllTokens does what RevokeTokens does for all clients, and returns the instant.
+// RevokeAllTokens is RevokeTokens for all clients.
 func (c *Clients) RevokeAllTokens(ctx context.Context) (now time.Time, err error) {
 	err = c.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		// The instant is read when every row is locked: until then others may hold one for any time, and
-		// tokens are issued.
+		// The clock is read after every row is locked. Tokens may be issued while this statement waits for
+		// the locks of others.
 		var locked []string
 		if err := tx.Model(&models.Client{}).Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Order("client_id").Pluck("client_id", &locked).Error; err != nil {
 			return err
@@ -174,7 +174,7 @@ func (c *Clients) RevokeAllTokens(ctx context.Context) (now time.Time, err error
 		}
 		older := "tokens_revoked_before IS NULL OR tokens_revoked_before < ?"
 		if tx.Name() == string(migrations.SQLite) {
-			// Instants are text there, and not of one form.
+			// SQLite stores times as text in several forms.
 			older = "tokens_revoked_before IS NULL OR julianday(tokens_revoked_before) < julianday(?)"
 		}
 		return tx.Model(&models.Client{}).Where(older, now).Update("tokens_revoked_before", now).Error
@@ -185,17 +185,16 @@ func (c *Clients) RevokeAllTokens(ctx context.Context) (now time.Time, err error
 	return now, nil
 }
 
-// revokeUpTo makes the tokens issued at or before now inactive. A later instant, whoever has set
-// it, stays.
+// revokeUpTo makes the tokens inactive that were issued at or before now. It does not replace a later time.
 func revokeUpTo(client *models.Client, now time.Time) {
 	if client.TokensRevokedBefore == nil || client.TokensRevokedBefore.Before(now) {
 		client.TokensRevokedBefore = &now
 	}
 }
 
-// change alters a client's row in a transaction that has locked it, and returns the client as it is
-// then. It gives alter the instant of the database's clock; what alter adds for this client in
-// other tables through tx must come after the lock, which keeps a DELETE from missing it.
+// change alters a client's row and returns the client after the change. It locks the row in a transaction,
+// and calls alter with the time of the database's clock. If alter writes to other tables, it must use tx,
+// so that a concurrent DELETE of the client sees those rows.
 func (c *Clients) change(ctx context.Context, doing, id string, alter func(tx *gorm.DB, client *models.Client, now time.Time) error) (*models.Client, error) {
 	if !models.CanBeClientID(id) {
 		return nil, models.ErrClientNotFound
@@ -228,8 +227,8 @@ func (c *Clients) change(ctx context.Context, doing, id string, alter func(tx *g
 	return &client, nil
 }
 
-// clock returns the instant by the database's clock, to the microsecond as tokens have it. SQLite
-// has no clock but this machine's, and would cut it to the millisecond.
+// clock returns the time of the database's clock in microseconds, the precision of tokens. SQLite has no
+// clock of its own and only returns milliseconds.
 func clock(db *gorm.DB) (now time.Time, err error) {
 	if db.Name() == string(migrations.SQLite) {
 		return time.Now().UTC().Truncate(time.Microsecond), nil

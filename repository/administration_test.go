@@ -72,7 +72,7 @@ func (s suite) disableAndEnable(t *testing.T) {
 	if err != nil || !second.DisabledAt.Equal(*first.DisabledAt) || !second.TokensRevokedBefore.After(*first.TokensRevokedBefore) {
 		t.Errorf("a second time: %+v, %v", second, err)
 	}
-	// A node that had not yet learned of it issued a token meanwhile.
+	// A node that did not know of the change yet has issued a token.
 	straggler := models.AccessToken{ClientID: "switched", IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
 	time.Sleep(time.Millisecond)
 	enabled, err := s.Enable(t.Context(), "switched")
@@ -85,7 +85,7 @@ func (s suite) disableAndEnable(t *testing.T) {
 	}
 }
 
-// Who disables with SQL alone, and revokes nothing, has the tokens back.
+// SQL that only sets disabled_at revokes no token, so enabling the client brings the tokens back.
 func (s suite) enableAfterSQL(t *testing.T) {
 	s.register(t, "paused")
 	token := models.AccessToken{ClientID: "paused", IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
@@ -195,7 +195,7 @@ func (s suite) administrationCancelled(t *testing.T) {
 	s.find(t, "cancelled")
 }
 
-// administer does to a client whatever can be done, and returns the errors.
+// administer calls every method that changes a client, and returns the errors.
 func (s suite) administer(ctx context.Context, id string) map[string]error {
 	_, update := s.Update(ctx, id, repository.Changes{})
 	_, disable := s.Disable(ctx, id)
@@ -205,7 +205,7 @@ func (s suite) administer(ctx context.Context, id string) map[string]error {
 	return map[string]error{"update": update, "disable": disable, "enable": enable, "rotate": rotate, "revoke": revoke, "delete": s.Delete(ctx, id)}
 }
 
-// opens reports whether the secret opens the client at an instant.
+// opens reports whether the secret authenticates the client at this time.
 func opens(client *models.Client, secret string, at time.Time) bool {
 	_, err := client.Authenticate(secret, at)
 	return err == nil

@@ -15,39 +15,40 @@ import (
 )
 
 const (
-	// trust is for how long a row is believed without news of the database. With the time that a
-	// request takes it stays below the second that a change may need to be in force.
+	// trust is how long the cache uses a row without a heartbeat from the database. A change must be in
+	// force within a second, and a request takes time, too.
 	trust = 800 * time.Millisecond
-	// maxAge is when a row is asked for again in any case: statements can bypass triggers.
+	// maxAge is the age at which the cache reads a row again in any case, because some statements bypass
+	// triggers.
 	maxAge = 5 * time.Minute
-	// patience is how long a request waits for the database where the cache could answer too.
+	// patience is how long a request waits for the database if the cache has a row to fall back on.
 	patience = 250 * time.Millisecond
-	// retryPause is how long the database is left alone after it has failed, where the cache
-	// could answer.
+	// retryPause is how long the cache does not ask the database after a failure, if it has a row to fall
+	// back on.
 	retryPause = 200 * time.Millisecond
 )
 
-// source is where the cache takes clients from.
+// source is where the cache reads clients from.
 type source interface {
 	FindMany(ctx context.Context, ids []string) (map[string]*models.Client, error)
 }
 
-// CacheOptions are the bounds of a Cache.
+// CacheOptions are the limits of a Cache.
 type CacheOptions struct {
-	Size     int           // clients kept
-	MaxStale time.Duration // for how long a client is answered for while the database is out of reach
-	// Timeout bounds a query; 0 is a second. A request may wait for one that is under way and then
-	// for its own, so it learns within twice this time that the database does not answer.
+	Size     int           // maximum number of clients
+	MaxStale time.Duration // how long the cache uses a row while the database is out of reach
+	// Timeout is the timeout of a query; 0 means one second. A request may wait for a query in flight and
+	// then for its own. So it gets an error after at most twice this time.
 	Timeout time.Duration
 }
 
-// Cache answers like the Clients behind it, from memory where that is true. A row is true while
-// Watch hears from the database and has heard of no change to it, or for less than a second after
-// it was read. Clients that do not exist are not kept: an INSERT is in force at once, and made-up
-// ids fill nothing.
+// Cache returns clients from memory. A row in memory is current while Watch receives heartbeats and has
+// received no notification of a change to it. Without heartbeats, the cache uses a row for less than a
+// second after it was read. The cache does not store that a client does not exist. So an INSERT is in force
+// at once, and made-up ids take no memory.
 //
-// While the database is out of reach, clients that are kept are answered for as they were, for
-// MaxStale; a change that was heard of is never undone that way.
+// While the database is out of reach, the cache uses its rows for MaxStale. It does not use a row that it
+// knows to have changed.
 type Cache struct {
 	source  source
 	rows    *otter.Cache[string, row]
@@ -56,26 +57,27 @@ type Cache struct {
 	now     func() time.Time
 
 	news   atomic.Pointer[news]
-	failed atomic.Pointer[time.Time] // when the database last failed; nil: it has answered since
+	failed atomic.Pointer[time.Time] // when the database last failed; nil if it has answered since
 	loads  atomic.Int64
-	voided atomic.Pointer[time.Time] // rows that were read until then are void
+	voided atomic.Pointer[time.Time] // rows that were read until this time must not be used
 
-	mu               sync.Mutex // guards what follows, and that nothing outdated is kept
+	mu               sync.Mutex // guards the fields below; also held while rows are stored and invalidated
 	flights          map[string]*flight
 	known, strangers lane
 }
 
-// row is a client as the database had it at readAt or later. A void one has no client: it was changed
-// since, and says only that it existed.
+// row is a client as it was in the database at readAt or later. In an invalidated row client is nil: the
+// row has changed, and only says that the client existed.
 type row struct {
 	client *models.Client
 	readAt time.Time
 }
 
-// news is what is known of changes: every one committed from since until until has been heard of.
+// news is what Watch knows about changes. It has received a notification of every change committed from
+// since to until.
 type news struct {
 	since, until time.Time
-	lost         bool // nothing more will be heard of
+	lost         bool // no more notifications will arrive
 }
 
 // NewCache returns an empty cache in front of clients.
@@ -99,14 +101,15 @@ func NewCache(clients source, options CacheOptions) (*Cache, error) {
 	return c, nil
 }
 
-// Find returns the client as the database has it, give or take a second, or
-// models.ErrClientNotFound, or an error that wraps models.ErrUnavailable.
+// Find returns the client as the database had it at most a second ago. It returns models.ErrClientNotFound,
+// or an error that wraps models.ErrUnavailable.
 func (c *Cache) Find(ctx context.Context, id string) (*models.Client, error) {
 	return c.FindSince(ctx, id, time.Time{})
 }
 
-// FindSince is Find, but rests on what the database had at since or later, unless it is out of
-// reach. Who is refused is asked for so: the row may have been changed a moment ago.
+// FindSince returns the client as the database had it at the time since or later. While the database is out
+// of reach, the row may be older. Authentication calls it before it refuses a client, because the row may
+// just have changed.
 func (c *Cache) FindSince(ctx context.Context, id string, since time.Time) (*models.Client, error) {
 	if !models.CanBeClientID(id) {
 		return nil, models.ErrClientNotFound
@@ -130,18 +133,18 @@ func (c *Cache) FindSince(ctx context.Context, id string, since time.Time) (*mod
 	return client, err
 }
 
-// Knows reports whether a client of this id exists, or did when it was last asked for. It asks nobody.
+// Knows reports whether the cache has a row for this id, current or not. It does not ask the database.
 func (c *Cache) Knows(id string) bool {
 	_, found := c.rows.GetIfPresent(id)
 	return found
 }
 
-// valid reports whether nothing has been heard that makes a row void.
+// valid reports whether the row has not been invalidated.
 func (c *Cache) valid(kept row) bool {
 	return kept.client != nil && kept.readAt.After(*c.voided.Load())
 }
 
-// answers reports whether a row is as the database has it, and was read at since or later.
+// answers reports whether the row is current and was read at the time since or later.
 func (c *Cache) answers(kept row, since, now time.Time) bool {
 	if !c.valid(kept) {
 		return false
@@ -153,12 +156,12 @@ func (c *Cache) answers(kept row, since, now time.Time) bool {
 	return !kept.readAt.Before(since) && now.Sub(known) < trust && now.Sub(kept.readAt) < maxAge
 }
 
-// usable reports whether a row may be answered from while the database cannot be asked.
+// usable reports whether the row may be used while the database is out of reach.
 func (c *Cache) usable(kept row, now time.Time) bool {
 	return c.valid(kept) && now.Sub(c.knownTrue(kept)) < c.options.MaxStale
 }
 
-// knownTrue returns the last instant at which the row is known to have been as the database had it.
+// knownTrue returns the latest time at which the row is known to have been current.
 func (c *Cache) knownTrue(kept row) time.Time {
 	if news := c.news.Load(); !kept.readAt.Before(news.since) && news.until.After(kept.readAt) {
 		return news.until
@@ -171,14 +174,14 @@ func (c *Cache) failedSince(instant time.Time) bool {
 	return failed != nil && failed.After(instant)
 }
 
-// stillKept reports whether no change to the row has been heard of.
+// stillKept reports whether the cache still has the same row, and it has not been invalidated.
 func (c *Cache) stillKept(id string, kept row) bool {
 	current, found := c.rows.GetIfPresent(id)
 	return found && current == kept && c.valid(kept)
 }
 
-// forget makes what is kept of a client void, and lets no load that has begun bring it back. That it
-// existed is kept: its next load need not wait for those of strangers.
+// forget invalidates the row of a client. A load that has begun must not store the old row. The row itself
+// stays as a mark that the client is known: its next load does not queue with those of unknown clients.
 func (c *Cache) forget(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -188,7 +191,7 @@ func (c *Cache) forget(id string) {
 	}
 }
 
-// forgetAll does for all clients what forget does for one.
+// forgetAll invalidates all rows.
 func (c *Cache) forgetAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -199,7 +202,7 @@ func (c *Cache) forgetAll() {
 	c.voided.Store(&now)
 }
 
-// outdate gives up a load that has begun. One that still waits for its query will read what is new.
+// outdate marks a load that has begun as outdated. A load whose query has not begun will read the new row.
 func (c *Cache) outdate(id string) {
 	if f := c.flights[id]; f != nil && f.begun {
 		f.outdated = true
@@ -207,19 +210,19 @@ func (c *Cache) outdate(id string) {
 	}
 }
 
-// heard notes that every change committed from since until until has been heard of.
+// heard records that Watch has received a notification of every change committed from since to until.
 func (c *Cache) heard(since, until time.Time) {
 	c.news.Store(&news{since: since, until: until})
 }
 
-// deaf notes that from now on nothing is heard of.
+// deaf records that Watch receives no notifications from now on.
 func (c *Cache) deaf() {
 	last := *c.news.Load()
 	last.lost = true
 	c.news.Store(&last)
 }
 
-// Usable reports whether any client can be answered for while the database cannot be asked.
+// Usable reports whether the cache has a row that may be used while the database is out of reach.
 func (c *Cache) Usable() bool {
 	now := c.now()
 	for kept := range c.rows.Values() {
@@ -230,13 +233,13 @@ func (c *Cache) Usable() bool {
 	return false
 }
 
-// Size returns how many clients are kept.
+// Size returns the number of rows.
 func (c *Cache) Size() int { return c.rows.EstimatedSize() }
 
-// Loads returns how often the database was asked for a client, since start.
+// Loads returns the number of queries to the database since the start.
 func (c *Cache) Loads() int64 { return c.loads.Load() }
 
-// Hearing reports whether changes are heard of at this moment.
+// Hearing reports whether Watch receives notifications at this time.
 func (c *Cache) Hearing() bool {
 	news := c.news.Load()
 	return !news.lost && c.now().Sub(news.until) < trust

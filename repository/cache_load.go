@@ -11,41 +11,39 @@ import (
 )
 
 const (
-	// knownQueries and strangerQueries are how many queries are under way at once, for clients that are
-	// kept, or were until they changed, and for all others: made-up ids cannot take the database for
-	// themselves.
+	// knownQueries and strangerQueries limit the queries in flight. The first is for clients that the cache
+	// knows, the second for all others. So made-up ids do not keep the database from known clients.
 	knownQueries    = 4
 	strangerQueries = 2
-	// maxAsked is how many clients one query asks for.
+	// maxAsked is the maximum number of clients in one query.
 	maxAsked = 256
 )
 
-// lane is where loads wait for a query, which takes along all that wait.
+// lane is a queue of loads. A query takes all loads that wait, up to maxAsked.
 type lane struct {
-	most     int // queries at once
+	most     int // maximum number of queries in flight
 	underWay int
 	waiting  []*flight
 }
 
-// flight is one load of a row, for any number of requests that wait for it.
+// flight is one load of a row. Any number of requests may wait for it.
 type flight struct {
 	id       string
 	done     chan struct{} // closed when row and err are set
 	row      row
 	err      error
-	begun    bool // it is in a query; guarded by Cache.mu, as outdated is
-	outdated bool // the row was changed since it began
+	begun    bool // its query has begun; guarded by Cache.mu, as outdated is
+	outdated bool // the row was changed after the query began
 }
 
-// wanted is what a request wants of a load.
+// wanted is what a request needs from a load.
 type wanted struct {
-	since time.Time // the row as it was then or later
-	now   time.Time // when the request came: that there is no such client must have been so then
-	known bool      // the client is kept, so it exists, or did
+	since time.Time // the row must have been read at this time or later
+	now   time.Time // when the request came; "not found" must have been true at this time or later
+	known bool      // the cache has a row for this client, current or not
 }
 
-// load waits for a load of the row. It joins one that is under way, unless that turns out to have
-// begun too early.
+// load waits for a load of the row. It joins a load in flight, and tries again if that one began too early.
 func (c *Cache) load(ctx context.Context, id string, w wanted) (*models.Client, error) {
 	for {
 		f := c.join(id, w)
@@ -63,8 +61,7 @@ func (c *Cache) load(ctx context.Context, id string, w wanted) (*models.Client, 
 	}
 }
 
-// join returns the load that is under way for id, one that has landed since the request looked, or
-// a new one.
+// join returns the load in flight for this id, the result of one that has just ended, or a new one.
 func (c *Cache) join(id string, w wanted) *flight {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,8 +87,8 @@ func (c *Cache) join(id string, w wanted) *flight {
 	return f
 }
 
-// query asks the database for all that waits, until nothing does. It belongs to no request: one that
-// goes away takes nobody's answer along.
+// query runs queries for the loads that wait, until none waits. It does not use the context of a request,
+// because a request that is cancelled must not fail the others.
 func (c *Cache) query(l *lane) {
 	for {
 		flights := c.board(l)
@@ -105,7 +102,7 @@ func (c *Cache) query(l *lane) {
 	}
 }
 
-// board takes what waits, at most for one query. When it returns nothing, the query's place is free.
+// board takes the loads for one query. It returns nothing, and gives up the query's place, if none waits.
 func (c *Cache) board(l *lane) []*flight {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -122,8 +119,8 @@ func (c *Cache) board(l *lane) []*flight {
 	return flights
 }
 
-// ask asks the database for the clients of the flights, all of another id, and sets what it finds. A
-// row that cannot be read fails alone: the others are asked for without it.
+// ask queries the database for the clients of the flights and sets the results. The ids are all different.
+// If a row cannot be read, ask splits the query, so that only that row fails.
 func (c *Cache) ask(flights []*flight) {
 	clients, err := c.find(flights)
 	switch {
@@ -161,7 +158,7 @@ func (c *Cache) find(flights []*flight) (_ map[string]*models.Client, err error)
 	return c.source.FindMany(ctx, ids)
 }
 
-// land keeps what a load has found, unless the row was changed since it began.
+// land stores the result of a load, unless the row was changed after the query began.
 func (c *Cache) land(f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

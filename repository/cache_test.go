@@ -13,15 +13,15 @@ import (
 	"chit/models"
 )
 
-// fake is a database in memory, which can be slow or down.
+// fake is a database in memory that can be slow or down.
 type fake struct {
 	mu      sync.Mutex
 	clients map[string]string // names by id
 	err     error
-	hold    chan struct{} // while not nil, a query answers only when it is closed, with what it read before
-	pause   time.Duration // that a query takes
+	hold    chan struct{} // if not nil, a query returns what it read before only when this is closed
+	pause   time.Duration // duration of a query
 	queries atomic.Int64
-	asked   atomic.Int64 // ids
+	asked   atomic.Int64 // number of ids
 
 	unreadable map[string]bool
 	atOnce     atomic.Int64
@@ -77,7 +77,7 @@ func newCache(t *testing.T, size int) (*Cache, *fake) {
 	return c, f
 }
 
-// listening makes the cache hear from the database up to its now, and returns how to let time go by.
+// listening gives the cache a heartbeat now, and returns a function that advances its clock.
 func listening(c *Cache) (pass func(time.Duration)) {
 	var offset atomic.Int64
 	c.now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
@@ -122,7 +122,8 @@ func TestThousandRequestsMakeOneQuery(t *testing.T) {
 	}
 }
 
-// The load reads the old row, the change is announced, the load lands: the old row must not be kept.
+// A load reads the old row, then the change is notified, then the load ends. The cache must not store the
+// old row.
 func TestLoadThatBeganBeforeAChangeIsNotKept(t *testing.T) {
 	for name2, announce := range map[string]func(*Cache){
 		"of the client":  func(c *Cache) { c.forget("a") },
@@ -163,7 +164,7 @@ func TestWarmCacheAsksNobody(t *testing.T) {
 	}
 }
 
-// Without news a row is believed for less than a second; with news, until it is changed or old.
+// Without heartbeats a row is used for less than a second; with them, until it changes or is too old.
 func TestTrust(t *testing.T) {
 	c, f := newCache(t, 100)
 	pass := listening(c)
@@ -197,7 +198,7 @@ func TestTrust(t *testing.T) {
 	}
 }
 
-// A change that nothing has announced yet is in force at once for one who was refused.
+// A change without a notification yet is in force at once for a client that would be refused.
 func TestFindSinceAsksAgain(t *testing.T) {
 	c, f := newCache(t, 100)
 	listening(c)
@@ -214,7 +215,7 @@ func TestFindSinceAsksAgain(t *testing.T) {
 	}
 }
 
-// A load that began before an INSERT must not refuse a request that came after it.
+// A load that began before an INSERT must not answer a request that came after it.
 func TestInsertWhileALoadIsUnderWay(t *testing.T) {
 	c, f := newCache(t, 100)
 	hold := make(chan struct{})
@@ -228,7 +229,7 @@ func TestInsertWhileALoadIsUnderWay(t *testing.T) {
 	f.set(func() { f.clients["late"] = "inserted"; f.hold = nil })
 	after := make(chan string)
 	go func() { after <- name(t, c, "late") }()
-	time.Sleep(10 * time.Millisecond) // lets it join the load that is under way
+	time.Sleep(10 * time.Millisecond) // gives it time to join the load in flight
 	close(hold)
 	if err := <-early; !errors.Is(err, models.ErrClientNotFound) {
 		t.Errorf("asked before: %v", err)
@@ -299,7 +300,7 @@ func TestDatabaseDown(t *testing.T) {
 	}
 }
 
-// What was heard to have changed is not answered for as it was, database or not.
+// A row that is known to have changed is never used, even while the database is down.
 func TestDatabaseDownAfterAChange(t *testing.T) {
 	c, f := newCache(t, 100)
 	listening(c)
@@ -311,7 +312,7 @@ func TestDatabaseDownAfterAChange(t *testing.T) {
 	}
 }
 
-// A database that does not answer costs a known client the patience once, then nothing.
+// If the database hangs, a known client waits once for the patience, and then not at all.
 func TestDatabaseHangs(t *testing.T) {
 	c, f := newCache(t, 100)
 	pass := listening(c)
@@ -345,8 +346,7 @@ func BenchmarkCacheHit(b *testing.B) {
 	}
 }
 
-// A row that cannot be read is no outage: what is known of the others is not believed for longer, and
-// the others are found.
+// A row that cannot be read is not an outage. The other rows are found, and are not trusted for longer.
 func TestUnreadableRowIsNoOutage(t *testing.T) {
 	c, f := newCache(t, 100)
 	pass := listening(c)
@@ -367,7 +367,7 @@ func TestUnreadableRowIsNoOutage(t *testing.T) {
 	}
 }
 
-// Loads share queries, and a row that cannot be read fails alone among them.
+// Loads share queries. A row that cannot be read fails alone.
 func TestLoadsShareQueries(t *testing.T) {
 	c, f := newCache(t, 10_000)
 	listening(c)
@@ -400,8 +400,8 @@ func TestLoadsShareQueries(t *testing.T) {
 	}
 }
 
-// Clients that have changed are no strangers: thousands of them are read again at once, though the
-// database is far away and strangers keep asking.
+// Clients that have changed are still known. Thousands of them are read again quickly, even if the database
+// is far away and unknown ids keep coming.
 func TestChangeToThousandsOfClients(t *testing.T) {
 	for what, announce := range map[string]func(*Cache){
 		"one by one": func(c *Cache) {
@@ -445,7 +445,7 @@ func TestChangeToThousandsOfClients(t *testing.T) {
 						case <-stop:
 							return
 						default:
-							_, _ = c.Find(t.Context(), fmt.Sprint("made-up-", i, "-", n)) // nobody wants to know
+							_, _ = c.Find(t.Context(), fmt.Sprint("made-up-", i, "-", n)) // the result does not matter
 						}
 					}
 				})

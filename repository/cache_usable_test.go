@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What may be answered without the database decides whether a node is ready without it.
+// Usable decides whether a node is ready without the database.
 func TestUsable(t *testing.T) {
 	c, f := newCache(t, 10)
 	pass := listening(c)

@@ -1,4 +1,4 @@
-// Package repository keeps clients in SQL, on PostgreSQL and SQLite alike.
+// Package repository stores clients in PostgreSQL or SQLite.
 package repository
 
 import (
@@ -13,16 +13,16 @@ import (
 	"chit/models"
 )
 
-// Clients are the rows of oauth_client. Its methods return errors that wrap models.ErrUnavailable
-// when the database does not answer as it should, and mean nothing else then.
+// Clients are the rows of oauth_client. If the database does not answer as it should, the methods return an
+// error that wraps models.ErrUnavailable.
 type Clients struct {
 	db   *gorm.DB
 	pool *sql.DB
 	uses uses
 }
 
-// Find returns the client with its retired secrets, as the database has it at this moment, or
-// models.ErrClientNotFound.
+// Find returns the client with its retired secrets, or models.ErrClientNotFound. It always asks the
+// database.
 func (c *Clients) Find(ctx context.Context, id string) (*models.Client, error) {
 	if !models.CanBeClientID(id) {
 		return nil, models.ErrClientNotFound
@@ -34,10 +34,12 @@ func (c *Clients) Find(ctx context.Context, id string) (*models.Client, error) {
 	return found[id], err
 }
 
-// FindMany is Find for several ids that models.CanBeClientID accepts. The map has those that exist.
+// FindMany is Find for several ids. All of them must be accepted by models.CanBeClientID. The map has the
+// clients that exist.
 func (c *Clients) FindMany(ctx context.Context, ids []string) (map[string]*models.Client, error) {
-	// Both tables are asked for an unknown client too: how long it takes tells nobody who exists.
-	// The clients go first: a rotation in between is then seen as it was before.
+	// Both tables are queried for unknown clients, too, so that the time it takes does not tell whether a
+	// client exists. The clients are queried first: a rotation between the two queries looks as if it had
+	// not happened yet.
 	var clients []models.Client
 	var secrets []models.RetiredSecret
 	db, asked := c.db.WithContext(ctx), rounded(ids)
@@ -60,8 +62,8 @@ func (c *Clients) FindMany(ctx context.Context, ids []string) (map[string]*model
 	return found, nil
 }
 
-// rounded repeats the last id until their number is a power of two: there are few different statements
-// then, and each stays prepared.
+// rounded repeats the last id until the number of ids is a power of two. So there are few different
+// statements, and each one stays prepared.
 func rounded(ids []string) []string {
 	for len(ids)&(len(ids)-1) != 0 {
 		ids = append(ids[:len(ids):len(ids)], ids[len(ids)-1])
@@ -69,15 +71,15 @@ func rounded(ids []string) []string {
 	return ids
 }
 
-// FindSince is Find: nothing is kept here, so every answer is of this moment.
+// FindSince is Find, which always asks the database.
 func (c *Clients) FindSince(ctx context.Context, id string, _ time.Time) (*models.Client, error) {
 	return c.Find(ctx, id)
 }
 
-// Knows reports true: nothing is kept here, and to find out is as good as to find.
+// Knows reports true, because there is no cache here that could tell.
 func (c *Clients) Knows(string) bool { return true }
 
-// Create adds a client. It returns models.ErrClientExists if there is one of this id.
+// Create adds a client. It returns models.ErrClientExists if the id is taken.
 func (c *Clients) Create(ctx context.Context, client *models.Client) error {
 	err := c.db.WithContext(ctx).Omit("RetiredSecrets").Create(client).Error
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
@@ -89,14 +91,14 @@ func (c *Clients) Create(ctx context.Context, client *models.Client) error {
 	return nil
 }
 
-// Page says which clients List returns. The zero value is all of them.
+// Page selects the clients that List returns. The zero value selects all of them.
 type Page struct {
-	Query string // in the id or the name, in any case; empty: any
-	After string // ids that come after this one
-	Limit int    // this many at most; 0: no limit
+	Query string // part of the id or the name, in upper or lower case; empty: any
+	After string // only ids that come after this one
+	Limit int    // maximum number of clients; 0: no limit
 }
 
-// List returns clients in the order of their ids, without their retired secrets.
+// List returns clients ordered by id, without their retired secrets.
 func (c *Clients) List(ctx context.Context, page Page) ([]models.Client, error) {
 	find := c.db.WithContext(ctx).Order("client_id")
 	if page.Query != "" {
@@ -116,7 +118,7 @@ func (c *Clients) List(ctx context.Context, page Page) ([]models.Client, error) 
 	return clients, nil
 }
 
-// likeLiteral makes a text match itself in LIKE … ESCAPE '!'.
+// likeLiteral escapes text for LIKE … ESCAPE '!'.
 var likeLiteral = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
 // Ping reports whether the database answers.
@@ -127,7 +129,7 @@ func (c *Clients) Ping(ctx context.Context) error {
 	return nil
 }
 
-// DB returns the connection pool below, for migrations and metrics.
+// DB returns the connection pool, for migrations and metrics.
 func (c *Clients) DB() *sql.DB { return c.pool }
 
 // Close closes the connections.

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { apptest.Run(m) }
 
-// databases are the kinds that the conformance suite runs over.
+// databases are the kinds of database that the conformance suite runs on.
 var databases = map[migrations.Dialect]func(*testing.T) (*repository.Clients, error){
 	migrations.SQLite: func(t *testing.T) (*repository.Clients, error) {
 		return repository.OpenSQLite(filepath.Join(t.TempDir(), "odd ?&#%41 name.db"))
@@ -27,7 +27,7 @@ var databases = map[migrations.Dialect]func(*testing.T) (*repository.Clients, er
 	},
 }
 
-// onEachDatabase runs the test on a fresh database of each kind, with its schema.
+// onEachDatabase runs the test on a new database of each kind, with the schema.
 func onEachDatabase(t *testing.T, test func(*testing.T, suite)) {
 	for dialect, open := range databases {
 		t.Run(string(dialect), func(t *testing.T) {
@@ -80,7 +80,7 @@ func (s suite) find(t *testing.T, id string) *models.Client {
 	return client
 }
 
-// The statement is the contract's, to the letter.
+// This statement is documented for operators and must work as it stands.
 func (s suite) operatorsInsert(t *testing.T) {
 	if _, err := s.Find(t.Context(), "my-machine-client"); !errors.Is(err, models.ErrClientNotFound) {
 		t.Fatalf("before: %v", err)
@@ -115,7 +115,7 @@ func (s suite) everyColumn(t *testing.T) {
 	}
 }
 
-// The instants that SQL itself gives are read as what they are, whatever text they arrive as.
+// Times that SQL functions produce are read correctly, in every form of text.
 func (s suite) instants(t *testing.T) {
 	now := map[migrations.Dialect][]string{
 		migrations.SQLite:     {"CURRENT_TIMESTAMP", "datetime('now')", "strftime('%Y-%m-%d %H:%M:%f', 'now')", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"},
@@ -163,7 +163,7 @@ func (s suite) createAndList(t *testing.T) {
 	}
 }
 
-// A client that is gone takes its retired secrets along: one of the same id, made later, has none.
+// Retired secrets are deleted with their client. A later client with the same id has none.
 func (s suite) retiredSecrets(t *testing.T) {
 	endings := map[string]string{
 		"deleted":  "DELETE FROM oauth_client WHERE client_id = 'retiring'",
@@ -204,7 +204,7 @@ func (s suite) updatedAt(t *testing.T) {
 	}
 }
 
-// What could not be meant is refused by the database itself.
+// The database itself refuses rows that make no sense.
 func (s suite) constraints(t *testing.T) {
 	for _, sql := range []string{
 		"INSERT INTO oauth_client (client_id) VALUES ('')",
@@ -251,7 +251,7 @@ func TestOutageIsNotAnAnswer(t *testing.T) {
 	}
 }
 
-// The first host of the URL is down: the next one serves.
+// The first host of the URL is down, so the second one is used.
 func TestSeveralHosts(t *testing.T) {
 	address, err := url.Parse(apptest.Database(t))
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"chit/models"
 )
 
-// readInfinity lets a connection read infinity and -infinity, which PostgreSQL's instants may be and
-// Go's may not, as models.Infinity and models.NegativeInfinity, and write them as what they were.
+// readInfinity makes a connection read the timestamps infinity and -infinity as models.Infinity and
+// models.NegativeInfinity, and write these back as infinity and -infinity. Go's time.Time cannot hold them
+// otherwise.
 func readInfinity(_ context.Context, conn *pgx.Conn) error {
 	conn.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &instantCodec{}})
 	return nil

@@ -24,8 +24,7 @@ func onPostgreSQL(t *testing.T) (*repository.Clients, string) {
 	return clients, url
 }
 
-// infinity is an instant like any other: it is read as what it says, and stays what it is when
-// another column is changed.
+// The timestamp infinity can be read, and stays the same when another column is changed.
 func TestInfinity(t *testing.T) {
 	clients, url := onPostgreSQL(t)
 	apptest.Psql(t, url, `INSERT INTO oauth_client (client_id, client_secret_hash, tokens_revoked_before, disabled_at) VALUES
@@ -77,8 +76,8 @@ func TestInfinity(t *testing.T) {
 	}
 }
 
-// The instant of a revocation of all is read when all rows are locked: what was issued while it waited
-// for somebody else's lock is revoked too.
+// The time of a revocation of all tokens is read after all rows are locked. Tokens that were issued while
+// it waited for a lock are revoked, too.
 func TestRevokeAllReadsTheClockWhenRowsAreLocked(t *testing.T) {
 	clients, url := onPostgreSQL(t)
 	apptest.Psql(t, url, "INSERT INTO oauth_client (client_id) VALUES ('a'), ('b'), ('c')")

@@ -8,22 +8,22 @@ import (
 	"chit/models"
 )
 
-// noteInterval is how often the use of one retired secret is written down.
+// noteInterval is how often the use of one retired secret is recorded.
 const noteInterval = time.Minute
 
-// noteTimeout bounds the statement that writes a use down.
+// noteTimeout is the timeout of the statement that records a use.
 const noteTimeout = 2 * time.Second
 
-// maxNotes bounds what is remembered of uses that were written down.
+// maxNotes is the maximum number of entries in uses.
 const maxNotes = 10_000
 
-// uses remembers when the use of a retired secret was last written down.
+// uses remembers when the use of each retired secret was last recorded.
 type uses struct {
 	mu    sync.Mutex
 	noted map[string]time.Time // by client and hash
 }
 
-// due reports whether a use is to be written down now.
+// due reports whether a use is to be recorded now.
 func (u *uses) due(secret models.RetiredSecret, now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -38,9 +38,9 @@ func (u *uses) due(secret models.RetiredSecret, now time.Time) bool {
 	return true
 }
 
-// NoteUse writes down that a retired secret has opened its client, in the background and at most
-// once a minute a secret. It is for operators to see who still has to change: a note that the
-// database does not take is lost, and the next use makes another.
+// NoteUse records that a client has used a retired secret, at most once a minute for each secret. It works
+// in the background. Operators see from it which clients still need the new secret. If the database fails,
+// the record is lost, and the next use makes another.
 func (c *Clients) NoteUse(secret models.RetiredSecret) {
 	now := time.Now().UTC()
 	if !c.uses.due(secret, now) {

@@ -19,15 +19,14 @@ import (
 )
 
 const (
-	connectTimeout  = 3 * time.Second // per host, where the URL says nothing
+	connectTimeout  = 3 * time.Second // per host, unless the URL sets it
 	maxConnections  = 20
 	maxIdle         = 5
 	connectionLives = 30 * time.Minute
 )
 
-// OpenPostgreSQL returns the clients in the database that rawURL names, a postgres:// URL as pgx
-// reads it, with one host or several. It does not yet connect. Its errors do not hold the
-// password.
+// OpenPostgreSQL returns the clients in the database at rawURL, a postgres:// URL with one host or several,
+// as pgx parses it. It does not connect yet. Its errors do not contain the password.
 func OpenPostgreSQL(rawURL string) (*Clients, error) {
 	if !strings.HasPrefix(rawURL, "postgres://") && !strings.HasPrefix(rawURL, "postgresql://") {
 		return nil, errors.New("must begin with postgres://")
@@ -46,8 +45,8 @@ func OpenPostgreSQL(rawURL string) (*Clients, error) {
 	return open(postgres.New(postgres.Config{Conn: pool}))
 }
 
-// withoutURL keeps why pgx refuses a URL. pgx quotes the URL first, without its password as far as
-// it can tell, and where it could not even take it apart, parts of it again.
+// withoutURL keeps the reason why pgx refuses a URL. The error of pgx begins with the URL, and may repeat
+// parts of it.
 func withoutURL(err error) error {
 	parts := strings.Split(err.Error(), "`: ")
 	why := parts[len(parts)-1]
@@ -57,8 +56,8 @@ func withoutURL(err error) error {
 	return errors.New(why)
 }
 
-// OpenSQLite returns the clients in the SQLite file at path, which is made if there is none.
-// Several processes may have it open at once.
+// OpenSQLite returns the clients in the SQLite file at path. It creates the file if it does not exist.
+// Several processes may use the file at the same time.
 func OpenSQLite(path string) (*Clients, error) {
 	pragmas := url.Values{
 		"_pragma": {"journal_mode(WAL)", "busy_timeout(5000)", "foreign_keys(1)", "synchronous(NORMAL)"},
@@ -68,15 +67,15 @@ func OpenSQLite(path string) (*Clients, error) {
 	clients, err := open(sqlite.Open(file.String()))
 	if err != nil {
 		if cause := unwritable(path); cause != nil {
-			err = cause // SQLite's own words for it are "out of memory"
+			err = cause // the error of SQLite would say "out of memory"
 		}
 		return nil, fmt.Errorf("the SQLite file %s cannot be used: %w", path, err)
 	}
 	return clients, nil
 }
 
-// unwritable returns why the file at path, or the directory that SQLite's other files go to, cannot be
-// written to; nil: they can.
+// unwritable returns the reason why the file at path or its directory cannot be written to, or nil. SQLite
+// puts other files into the directory.
 func unwritable(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -95,10 +94,10 @@ func open(dialector gorm.Dialector) (*Clients, error) {
 		DisableAutomaticPing:   true,
 		SkipDefaultTransaction: true,
 		TranslateError:         true,
-		// Columns by name: a prepared SELECT * fails after an ALTER TABLE.
+		// Columns are selected by name, because a prepared SELECT * fails after an ALTER TABLE.
 		QueryFields: true,
 		NowFunc:     func() time.Time { return time.Now().UTC() },
-		// What fails is returned and logged by the caller, once.
+		// Errors are returned, and the caller logs them once.
 		Logger: logger.NewSlogLogger(slog.New(slog.DiscardHandler), logger.Config{LogLevel: logger.Silent}),
 	})
 	if err != nil {

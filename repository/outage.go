@@ -14,15 +14,15 @@ import (
 	"chit/models"
 )
 
-// errOutage is wrapped by errors that say that the database is out of reach. All other errors are its
-// answer: it was reached, and what was known of a row before does not count any more.
+// errOutage marks errors that mean that the database is out of reach. With any other error the database has
+// answered, so the cache must not fall back on an old row.
 var errOutage = errors.New("the database is out of reach")
 
-// outages are the classes of SQLSTATE with which a server says that it cannot serve now.
+// outages are the SQLSTATE classes with which a server says that it cannot serve now.
 var outages = []string{
 	"08", // connection exception
 	"53", // insufficient resources
-	"57", // operator intervention: shutting down, starting up, a statement cancelled
+	"57", // operator intervention: shutting down, starting up, a statement was cancelled
 }
 
 func unavailable(doing string, err error) error {
@@ -32,7 +32,7 @@ func unavailable(doing string, err error) error {
 	return fmt.Errorf("database: %s: %w: %w", doing, models.ErrUnavailable, err)
 }
 
-// isOutage reports whether an error is one of the connection, or a timeout.
+// isOutage reports whether err comes from the connection or is a timeout.
 func isOutage(err error) bool {
 	for _, known := range []error{context.DeadlineExceeded, context.Canceled, driver.ErrBadConn, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed} {
 		if errors.Is(err, known) {
@@ -40,7 +40,7 @@ func isOutage(err error) bool {
 		}
 	}
 	if refused := (*pgconn.ConnectError)(nil); errors.As(err, &refused) {
-		return true // whatever the reason, such as a changed password
+		return true // for any reason, also a changed password
 	}
 	if answer := (*pgconn.PgError)(nil); errors.As(err, &answer) {
 		for _, class := range outages {
@@ -54,7 +54,7 @@ func isOutage(err error) bool {
 	return errors.As(err, &network) || pgconn.SafeToRetry(err)
 }
 
-// concernsRow reports whether an error may come from what is in one row, so that others can be read.
+// concernsRow reports whether err may come from the data of one row, so that the other rows can be read.
 func concernsRow(err error) bool {
 	if err == nil || errors.Is(err, errOutage) {
 		return false

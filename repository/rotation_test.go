@@ -41,7 +41,7 @@ func (s suite) rotate(t *testing.T) {
 	}
 }
 
-// The same secret is retired more than once: the last time counts.
+// If the same secret is retired twice, the later expiry counts.
 func (s suite) rotateBackAndForth(t *testing.T) {
 	s.register(t, "a")
 	for _, secret := range []string{"b", "a", "b", "a", "a"} {
@@ -76,7 +76,7 @@ func (s suite) rotateWithoutSecret(t *testing.T) {
 	}
 }
 
-// No secret is lost between two that rotate at once: each is the client's or retired.
+// Two rotations at the same time lose no secret: each one is the client's secret or a retired one.
 func (s suite) rotateAtOnce(t *testing.T) {
 	s.register(t, "busy")
 	secrets := []string{"busy", "1", "2", "3", "4"}
@@ -97,7 +97,7 @@ func (s suite) rotateAtOnce(t *testing.T) {
 	}
 }
 
-// What the operator reads after a failure must be true: nothing is changed by halves.
+// After a failed rotation nothing has changed, as the error message says.
 func TestRotationIsWholeOrNotAtAll(t *testing.T) {
 	database := apptest.Database(t)
 	clients, err := repository.OpenPostgreSQL(database)
@@ -110,7 +110,7 @@ func TestRotationIsWholeOrNotAtAll(t *testing.T) {
 	}
 	s := suite{clients, migrations.PostgreSQL}
 	s.register(t, "whole")
-	s.exec(t, "ALTER TABLE oauth_client ADD CHECK (client_secret_hash <> '"+models.HashSecret("new")+"')") // comes after the retired secret
+	s.exec(t, "ALTER TABLE oauth_client ADD CHECK (client_secret_hash <> '"+models.HashSecret("new")+"')") // applies after the retired secret was written
 	if _, _, err := s.RotateSecret(t.Context(), "whole", repository.Rotation{SecretHash: models.HashSecret("new"), Overlap: time.Hour}); !errors.Is(err, models.ErrUnavailable) {
 		t.Fatal(err)
 	}

@@ -7,19 +7,19 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// tables is what a heartbeat sees of the tables themselves. What changes rows without a trigger (a table
-// that takes the place of another, ALTER TABLE … USING, DROP TABLE, triggers that are disabled) changes
-// the state.
+// tables is the state of the tables in the catalog, as a heartbeat reads it. The state changes whenever
+// rows may have changed without a trigger: if a table was replaced, rewritten or dropped, or if triggers
+// were disabled.
 type tables struct {
 	state    string
-	announce bool // all triggers are there and enabled
+	announce bool // all triggers exist and are enabled
 }
 
-// announcing is how many triggers announce changes: see migrations/postgres.
+// announcing is the number of triggers that send notifications: see migrations/postgres.
 const announcing = 5
 
-// heartbeatSQL reads the catalog alone. The rows of pg_class and pg_trigger tell by their xmin that they
-// were written anew, also where a transaction has put everything back.
+// heartbeatSQL only reads the catalog. The xmin of a row in pg_class or pg_trigger shows that the row was
+// written again, even if a transaction has restored the old values.
 var heartbeatSQL = fmt.Sprintf(`-- heartbeat
 SELECT coalesce(string_agg(concat_ws(' ', c.oid, c.relfilenode, c.xmin, t.oid, t.xmin, t.tgenabled), ',' ORDER BY c.oid, t.oid), ''),
        count(*) FILTER (WHERE t.tgname LIKE 'oauth\_client%%\_notify%%' AND t.tgenabled IN ('O', 'A')) = %d

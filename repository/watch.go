@@ -15,8 +15,8 @@ import (
 
 const (
 	channel = "chit_client"
-	// heartbeat is how often the listening connection proves that it is alive. A row is trusted for
-	// longer than a heartbeat and the wait for its answer.
+	// heartbeat is the interval of heartbeats on the listening connection. It must be shorter than trust,
+	// together with the time that the answer may take.
 	heartbeat        = 250 * time.Millisecond
 	heartbeatTimeout = 500 * time.Millisecond
 	probeTimeout     = 2 * time.Second
@@ -24,13 +24,13 @@ const (
 	maxPause         = 500 * time.Millisecond
 )
 
-// errDeaf is what a pooler between here and the database can cause: LISTEN succeeds, and nothing
-// is ever heard.
+// errDeaf means that LISTEN succeeds but no notification arrives. A connection pooler between this server
+// and the database can cause that.
 var errDeaf = errors.New("notifications do not arrive: connect to PostgreSQL itself or through a pooler in session mode")
 
-// Watch keeps the cache true by listening for the changes that the database's triggers announce,
-// until ctx ends. When the connection is lost the cache trusts nothing for longer than a second,
-// and Watch connects again.
+// Watch listens for the notifications that the database's triggers send, and invalidates changed rows in
+// the cache. If it loses the connection, the cache uses no row for longer than a second, and Watch connects
+// again. It returns when ctx ends.
 func (c *Cache) Watch(ctx context.Context, databaseURL string, log *slog.Logger) error {
 	config, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
@@ -69,14 +69,15 @@ type listener struct {
 	cache  *Cache
 	config *pgconn.Config
 	log    *slog.Logger
-	probe  string // a payload that is awaited
-	probed bool   // it has come
+	probe  string // the payload that prove waits for
+	probed bool   // the payload has arrived
 
-	loss   string    // what was logged of the present loss; empty: changes are heard of
-	lostAt time.Time // when it began
+	loss   string    // message that was logged for the present loss; empty if there is none
+	lostAt time.Time // when the loss began
 }
 
-// lose logs that changes are not heard of, once for each loss and kind of it: Watch tries again twice a second.
+// lose logs that no notifications arrive. It warns once for each message, because Watch tries again twice a
+// second.
 func (l *listener) lose(message string, attributes ...any) {
 	level := slog.LevelDebug
 	if l.loss != message {
@@ -89,7 +90,8 @@ func (l *listener) lose(message string, attributes ...any) {
 	l.loss = message
 }
 
-// regain logs the end of a loss, as loudly as the loss: who was called by the one reads of the other.
+// regain logs that notifications arrive again. It uses the level of the loss, so that the same alerts get
+// both lines.
 func (l *listener) regain() {
 	if l.loss == "" {
 		return
@@ -98,8 +100,8 @@ func (l *listener) regain() {
 	l.log.Warn("changes of clients are heard of again", "lost_for", time.Since(l.lostAt).Round(time.Millisecond).String())
 }
 
-// receive takes a payload of the channel: = and the id of a client that was changed, * for all, or
-// ? and a probe.
+// receive handles the payload of a notification: = and the id of a changed client, * for all clients, or ?
+// and a probe.
 func (l *listener) receive(payload string) {
 	kind, rest := payload[:min(1, len(payload))], payload[min(1, len(payload)):]
 	switch {
@@ -112,7 +114,7 @@ func (l *listener) receive(payload string) {
 	}
 }
 
-// listen connects and listens until that fails, and says why.
+// listen connects and receives notifications. It returns the reason when that fails.
 func (l *listener) listen(ctx context.Context) error {
 	conn, err := pgconn.ConnectConfig(ctx, l.config)
 	if err != nil {
@@ -126,7 +128,7 @@ func (l *listener) listen(ctx context.Context) error {
 	if err := exec(ctx, conn, "LISTEN "+channel); err != nil {
 		return err
 	}
-	// From here on nothing is missed. What was read before may be outdated already.
+	// From here on no notification is missed. Rows that were read before may be out of date.
 	since := time.Now()
 	if err := l.prove(ctx, conn); err != nil {
 		return err
@@ -135,13 +137,13 @@ func (l *listener) listen(ctx context.Context) error {
 	var known tables
 	for {
 		sent := time.Now()
-		// The answer comes behind all notifications that were sent before it.
+		// The answer comes after all notifications that were sent before it.
 		now, err := lookAtTables(ctx, conn)
 		if err != nil {
 			return fmt.Errorf("heartbeat: %w", err)
 		}
 		if now != known && known != (tables{}) {
-			l.cache.forgetAll() // rows can have changed without a trigger
+			l.cache.forgetAll() // rows may have changed without a trigger
 			since = sent
 		}
 		l.believe(now, since, sent)
@@ -152,8 +154,7 @@ func (l *listener) listen(ctx context.Context) error {
 	}
 }
 
-// believe takes a heartbeat as the proof that every change until sent has been heard of, unless the
-// tables announce none.
+// believe records a heartbeat: every change until sent has been notified, unless the triggers are missing.
 func (l *listener) believe(now tables, since, sent time.Time) {
 	if now.announce {
 		l.cache.heard(since, sent)
@@ -164,7 +165,7 @@ func (l *listener) believe(now tables, since, sent time.Time) {
 	l.lose("the triggers that announce changes of clients are missing or disabled, so each client is read again every second: enable them, or restore them from the migrations")
 }
 
-// prove has another connection send a probe and waits for it.
+// prove sends a probe on another connection and waits for its notification.
 func (l *listener) prove(ctx context.Context, conn *pgconn.PgConn) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -185,14 +186,14 @@ func (l *listener) prove(ctx context.Context, conn *pgconn.PgConn) error {
 	return nil
 }
 
-// waitUntil receives notifications until the instant.
+// waitUntil receives notifications until the given time.
 func waitUntil(ctx context.Context, conn *pgconn.PgConn, instant time.Time) error {
 	waiting, cancel := context.WithDeadline(ctx, instant)
 	defer cancel()
 	for {
 		err := conn.WaitForNotification(waiting)
 		if waiting.Err() != nil {
-			return ctx.Err() // the wait is over, or the watch
+			return ctx.Err() // the wait is over, or ctx has ended
 		}
 		if err != nil {
 			return err

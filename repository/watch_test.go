@@ -13,7 +13,8 @@ import (
 	"chit/repository"
 )
 
-// watched returns a cache that listens to a database with the clients a and b, and its URL.
+// watched returns a cache that listens to a database with the clients a and b, and the URL of that
+// database.
 func watched(t *testing.T) (*repository.Cache, string) {
 	t.Helper()
 	url := apptest.Database(t)
@@ -55,7 +56,8 @@ func until(t *testing.T, what string, limit time.Duration, done func() bool) tim
 	return time.Since(began)
 }
 
-// named reports whether the cache has the client under that name; none means that there is no such client.
+// named reports whether the cache has the client with this name. The name none means that there is no such
+// client.
 func named(cache *repository.Cache, id, want string) bool {
 	client, err := cache.Find(context.Background(), id)
 	if client == nil {
@@ -64,7 +66,7 @@ func named(cache *repository.Cache, id, want string) bool {
 	return client.ClientName == want
 }
 
-// Each kind of statement is heard of, while nothing is asked of the database in between.
+// Every kind of statement is notified. The cache does not query the database in between.
 func TestEveryStatementIsHeardOf(t *testing.T) {
 	cache, url := watched(t)
 	for _, step := range []struct{ name, sql, a, b string }{
@@ -111,7 +113,7 @@ func TestRetiredSecretsAreHeardOf(t *testing.T) {
 	}
 }
 
-// A warm cache asks the database nothing, and what servers write themselves does not wake them.
+// A full cache makes no queries. Writes of the servers themselves do not invalidate it.
 func TestWarmCacheIsQuiet(t *testing.T) {
 	cache, url := watched(t)
 	apptest.Psql(t, url, "INSERT INTO oauth_client_retired_secret (client_id, secret_hash, expires_at) VALUES ('a', 'x', now() + interval '1 hour')")
@@ -120,7 +122,7 @@ func TestWarmCacheIsQuiet(t *testing.T) {
 		return err == nil && len(client.RetiredSecrets) == 1
 	})
 	var loads int64
-	for range 5 { // a machine that stands still for a moment makes the cache doubt, rightly
+	for range 5 { // if the machine pauses, the cache rightly reads again
 		before := cache.Loads()
 		apptest.Psql(t, url, "UPDATE oauth_client_retired_secret SET last_used_at = now()")
 		for began := time.Now(); time.Since(began) < 1500*time.Millisecond; time.Sleep(time.Millisecond) {
@@ -135,8 +137,8 @@ func TestWarmCacheIsQuiet(t *testing.T) {
 	t.Errorf("%d queries", loads)
 }
 
-// The listening connection is ended again and again: no change takes longer than a second, and each
-// time the cache listens again by itself.
+// The listening connection is ended again and again. Every change is in force within a second, and the
+// cache reconnects by itself.
 func TestListenerIsKilled(t *testing.T) {
 	cache, url := watched(t)
 	for i := range 5 {
@@ -150,10 +152,10 @@ func TestListenerIsKilled(t *testing.T) {
 	}
 }
 
-// noticed is within what a change without a trigger must be in force: a second, and two for a busy machine.
+// noticed is the limit for a change without a trigger: one second, and another one for a busy machine.
 const noticed = 3 * time.Second
 
-// What changes rows without a trigger that says so holds within a second all the same.
+// Changes that bypass the triggers are in force within a second, too.
 func TestChangesWithoutATriggerAreNoticed(t *testing.T) {
 	swap := "CREATE TABLE other (LIKE oauth_client INCLUDING ALL); INSERT INTO other SELECT * FROM oauth_client; UPDATE other SET client_name = 'second';"
 	for what, sql := range map[string]string{

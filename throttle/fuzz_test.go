@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Whatever a stranger sends, a key is short, in plain characters, and in the slot of its network;
-// and another client id has another key.
+// For any address and client id, the key is short, has plain characters, and is in the Cluster slot of its
+// network. Different client ids have different keys.
 func FuzzKey(f *testing.F) {
 	f.Add("192.0.2.1", "alice")
 	f.Add("2001:db8::1%eth0", "}{")

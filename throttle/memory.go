@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// maxRemembered bounds what a node remembers: some 15 MB.
+// maxRemembered is the maximum number of entries, about 15 MB.
 const maxRemembered = 100_000
 
-// memory is what a node knows by itself: who is blocked, failures that are being counted, and those
-// that Redis was not there to count. The zero value is empty.
+// memory is the state of one node: who is blocked, which failures are being counted, and the counts of
+// failures while Redis is away. The zero value is empty.
 type memory struct {
-	lastBlock atomic.Int64 // when the last of the blocks ends, in Unix nanoseconds; 0: there is none
+	lastBlock atomic.Int64 // when the last block ends, in Unix nanoseconds; 0: there is no block
 	counting  atomic.Int64 // failures that are being counted
 
 	mu      sync.Mutex
@@ -20,16 +20,16 @@ type memory struct {
 	swept   time.Time
 }
 
-// entry is what is remembered of a subject until its window ends.
+// entry is the state of a subject until its window ends.
 type entry struct {
-	failures int // that this node knows of
-	counting int // that are being counted, beside those
+	failures int // failures that this node knows of
+	counting int // failures that are being counted, in addition
 	ends     time.Time
 	blocked  bool
-	check    time.Time // when to ask Redis whether the block still stands
+	check    time.Time // when to ask Redis whether the block still exists
 }
 
-// anyBlocked reports whether anyone at all may be blocked, or about to be.
+// anyBlocked reports whether any subject is blocked or may be about to be.
 func (m *memory) anyBlocked(now func() time.Time) bool {
 	if m.counting.Load() > 0 {
 		return true
@@ -42,9 +42,8 @@ func (m *memory) anyBlocked(now func() time.Time) bool {
 	return last != 0
 }
 
-// blocked returns how long a subject is still blocked, or would be if the failures that are being
-// counted were. check is true for one caller an interval: it is to ask Redis whether the block still
-// stands.
+// blocked returns how long a subject is still blocked. Failures that are being counted are included. check
+// is true for one caller in each interval, who must ask Redis whether the block still exists.
 func (m *memory) blocked(l limit, now time.Time) (left time.Duration, check bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -61,8 +60,8 @@ func (m *memory) blocked(l limit, now time.Time) (left time.Duration, check bool
 	return e.ends.Sub(now), check
 }
 
-// wouldWait returns what is left of the window if the failures that are known and those that are being
-// counted use up the limit, else 0.
+// wouldWait returns the rest of the window if the known failures and those being counted reach the limit.
+// Otherwise it returns 0.
 func (e *entry) wouldWait(l limit, now time.Time) time.Duration {
 	if e.counting == 0 || e.failures+e.counting < l.most {
 		return 0
@@ -70,8 +69,9 @@ func (e *entry) wouldWait(l limit, now time.Time) time.Duration {
 	return e.ends.Sub(now)
 }
 
-// begin notes that a failure of each of the limits' subjects is being counted, until end. Where
-// others that are being counted use up a limit, it notes nothing and returns how long to wait.
+// begin records that a failure is being counted for the subject of each limit; end must follow. If the
+// failures that are being counted already reach a limit, begin records nothing and returns how long to
+// wait.
 func (m *memory) begin(limits []limit, now time.Time) (wait time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,7 +88,7 @@ func (m *memory) begin(limits []limit, now time.Time) (wait time.Duration) {
 	return 0
 }
 
-// end notes that the failure has been counted.
+// end records that the failure has been counted.
 func (m *memory) end(limits []limit) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,7 +100,7 @@ func (m *memory) end(limits []limit) {
 	m.counting.Add(-1)
 }
 
-// learn takes over what Redis has counted of a subject.
+// learn stores the count that Redis has for a subject.
 func (m *memory) learn(s subject, t tally, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -108,8 +108,8 @@ func (m *memory) learn(s subject, t tally, now time.Time) {
 	e.failures, e.ends = t.failures, now.Add(t.left)
 }
 
-// block remembers that a subject is blocked for a time. Of a block that rests on shared counts,
-// Redis is asked now and then.
+// block records that a subject is blocked. If the count is shared, Redis is asked from time to time whether
+// the block still exists.
 func (m *memory) block(s subject, now time.Time, left time.Duration, shared bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -128,7 +128,7 @@ func (m *memory) forget(s subject) {
 	delete(m.entries, s)
 }
 
-// count counts a failure of each of the limits' subjects, on this node alone.
+// count counts a failure for the subject of each limit, on this node only.
 func (m *memory) count(limits []limit, now time.Time) []tally {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -141,7 +141,7 @@ func (m *memory) count(limits []limit, now time.Time) []tally {
 	return tallies
 }
 
-// entry returns the entry of a subject, a new one with a new window if there is none in force.
+// entry returns the entry of a subject. It makes a new one with a new window if there is none.
 func (m *memory) entry(s subject, now time.Time) *entry {
 	e := m.entries[s]
 	if e != nil && now.Before(e.ends) {
@@ -156,7 +156,8 @@ func (m *memory) entry(s subject, now time.Time) *entry {
 	return e
 }
 
-// makeRoom removes what has ended, once a second at the most, or else any one entry.
+// makeRoom deletes entries that have ended, at most once a second. If that is not enough, it deletes any
+// entry.
 func (m *memory) makeRoom(now time.Time) {
 	if len(m.entries) < maxRemembered {
 		return

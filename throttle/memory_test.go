@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What a node remembers is bounded, however many addresses fail.
+// The memory is bounded, no matter how many addresses fail.
 func TestMemoryIsBounded(t *testing.T) {
 	var m memory
 	now := time.Now()

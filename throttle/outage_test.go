@@ -10,7 +10,7 @@ import (
 	"chit/app/apptest"
 )
 
-// Without Redis each node counts by itself, keeps no request waiting for long, and forgets.
+// Without Redis each node counts by itself. No request waits for long, and the counts expire.
 func TestRedisOutOfReach(t *testing.T) {
 	for name, outage := range map[string]struct{ begin, end func(*apptest.Redis) }{
 		"stopped": {(*apptest.Redis).Stop, (*apptest.Redis).Start},
@@ -47,7 +47,7 @@ func TestRedisOutOfReach(t *testing.T) {
 	}
 }
 
-// Nothing is asked of Redis for an attempt that succeeds, nor for one that is refused unseen.
+// An attempt that succeeds needs no command, and neither does one that is blocked.
 func TestNoCommandsWithoutFailure(t *testing.T) {
 	server := miniredis.RunT(t)
 	n := newNode(t, connect(t, "redis://"+server.Addr()), 3, 10)
@@ -58,7 +58,7 @@ func TestNoCommandsWithoutFailure(t *testing.T) {
 			t.Fatal("the wrong one is blocked")
 		}
 	}
-	if sent := server.CommandCount() - before; sent > 1 { // one a second, whether the block stands
+	if sent := server.CommandCount() - before; sent > 1 { // one command a second, to ask whether the block still exists
 		t.Errorf("%d commands", sent)
 	}
 	off := newNode(t, nil, 0, 0)
@@ -67,7 +67,7 @@ func TestNoCommandsWithoutFailure(t *testing.T) {
 	}
 }
 
-// A client that hangs up is counted, and does not pass for an outage of Redis.
+// A failure counts even if the client hangs up, and does not look like an outage of Redis.
 func TestCancelledRequestIsCounted(t *testing.T) {
 	n := newNode(t, connect(t, "redis://"+miniredis.RunT(t).Addr()), 3, 0)
 	gone, cancel := context.WithCancel(t.Context())

@@ -6,21 +6,20 @@ import (
 	"net/netip"
 )
 
-// subject is whose failures are counted together: a network's, or a client id's at a network.
+// subject is what failures are counted for: a network, or a client id at a network.
 type subject struct {
 	network netip.Prefix
-	client  [sha256.Size]byte // of the client id; all zero for the network as a whole
+	client  [sha256.Size]byte // of the client id; zero for the network as a whole
 }
 
-// of returns the subject of a client id at a network. Strangers send ids of any length, so only a
-// digest is kept.
+// of returns the subject of a client id at a network. It stores a digest of the id, because the id in a
+// request may have any length.
 func of(where netip.Prefix, clientID string) subject {
 	return subject{where, sha256.Sum256([]byte(clientID))}
 }
 
-// network returns the addresses that are counted as one: an IPv4 address by itself, and the /64
-// around an IPv6 address, since who has one has them all. The zero value is for text that is no
-// address.
+// network returns the addresses that count as one: a single IPv4 address, or the /64 of an IPv6 address,
+// which usually belongs to one user. It returns the zero value if the text is not an address.
 func network(address string) netip.Prefix {
 	addr, err := netip.ParseAddr(address)
 	if err != nil {
@@ -31,12 +30,11 @@ func network(address string) netip.Prefix {
 	if addr.Is6() {
 		bits = 64
 	}
-	prefix, _ := addr.Prefix(bits) // there are that many
+	prefix, _ := addr.Prefix(bits) // the number of bits is always valid
 	return prefix
 }
 
-// key returns the subject's key in Redis. The braces put all keys of a network into one slot of a
-// Cluster.
+// key returns the subject's key in Redis. The braces put all keys of a network into one slot of a Cluster.
 func (s subject) key() string {
 	where := "unknown"
 	switch {

@@ -1,6 +1,6 @@
-// Package throttle counts failed authentications, so that secrets cannot be guessed: those of one
-// client id from one address, and all from one address. The counts are in Redis, where all nodes
-// add to them. Authentications that succeed are not counted and cost no command.
+// Package throttle counts failed authentications, to stop attempts to guess secrets. It counts them for
+// each client id at each address, and for each address. The counts are in Redis and shared by all nodes.
+// Successful authentications are not counted and need no command.
 package throttle
 
 import (
@@ -15,40 +15,40 @@ import (
 )
 
 const (
-	// window is how long failures are counted together, from the first of them on.
+	// window is how long failures are counted together. It begins with the first failure.
 	window = time.Minute
-	// checkInterval is how often a node that refuses attempts asks whether it still should, so
-	// that a key deleted in Redis is in force everywhere after this time.
+	// checkInterval is how often a node that blocks a subject asks Redis whether the block still exists. So
+	// a deleted key is in force on every node after this time.
 	checkInterval = time.Second
-	// pause is for how long a node counts by itself after Redis has failed to answer.
+	// pause is how long a node counts by itself after Redis has failed.
 	pause = time.Second
-	// maxRoundTrips is how many round trips are under way at once: those who fail leave the other
-	// connections to those who do not.
+	// maxRoundTrips is the maximum number of round trips in flight. It leaves connections free for requests
+	// that do not fail.
 	maxRoundTrips = 4
 )
 
-// Failures counts failed authentications. One address, or one client id at one address, that has
-// failed as often as its limit allows is blocked until its window ends, also for the right secret:
-// else guessing could go on.
+// Failures counts failed authentications. When an address, or a client id at an address, reaches its limit,
+// it is blocked until its window ends. A block also applies to the right secret, because guessing could go
+// on otherwise.
 //
-// A node learns of a block when an authentication fails on it, and remembers it, so that what is
-// refused costs neither Redis nor the database anything. While Redis does not answer, each node
-// counts by itself. No method ever fails.
+// A node learns of a block when an authentication fails on it, and remembers it. So a blocked request needs
+// neither Redis nor the database. While Redis does not answer, each node counts by itself. No method
+// returns an error.
 type Failures struct {
 	Redis      redis.UniversalClient
-	PerClient  int              // failures a minute of one client id from one address; 0: no limit
-	PerAddress int              // failures a minute from one address, or one /64 of IPv6; 0: no limit
-	Now        func() time.Time // Redis measures windows by its own clock
-	Timeout    time.Duration    // of a round trip; 0 is a second
+	PerClient  int              // failures a minute for one client id at one address; 0: no limit
+	PerAddress int              // failures a minute for one address, or one /64 of IPv6; 0: no limit
+	Now        func() time.Time // windows in Redis use the clock of Redis
+	Timeout    time.Duration    // timeout of a round trip; 0 means one second
 
 	memory memory
-	paused atomic.Int64 // until when Redis is not asked, in Unix nanoseconds
+	paused atomic.Int64 // no commands to Redis until this time, in Unix nanoseconds
 
 	once       sync.Once
-	roundTrips chan struct{} // has an element for each that is under way
+	roundTrips chan struct{} // holds one element for each round trip in flight
 }
 
-// limit is how often a subject may fail.
+// limit is how many failures a subject may have.
 type limit struct {
 	subject
 	most int
@@ -66,10 +66,10 @@ func (f *Failures) limits(address, clientID string) []limit {
 	return limits
 }
 
-// Wait returns how long the client has to wait before an attempt of it from the address is looked
-// at, or told whether it was right. 0 means that it may go ahead, at the cost of two comparisons while
-// nobody is blocked or fails. Failures that are being counted at this moment count already: of any
-// number of guesses at once, no more are answered than the limit allows.
+// Wait returns how long the client must wait before its attempt is processed or answered. 0 means that it
+// may go on. While nobody is blocked or fails, that costs two comparisons. Failures that are being counted
+// are included. So no more guesses are answered than the limit allows, even if they arrive at the same
+// time.
 func (f *Failures) Wait(ctx context.Context, address, clientID string) time.Duration {
 	if !f.memory.anyBlocked(f.Now) {
 		return 0
@@ -87,8 +87,8 @@ func (f *Failures) Wait(ctx context.Context, address, clientID string) time.Dura
 	return wait
 }
 
-// Count counts a failed attempt. It returns how long the client has to wait if it was one too many,
-// else 0.
+// Count counts a failed attempt. It returns how long the client must wait if the limit is exceeded, and 0
+// otherwise.
 func (f *Failures) Count(ctx context.Context, address, clientID string) time.Duration {
 	limits := f.limits(address, clientID)
 	if len(limits) == 0 {
@@ -118,7 +118,7 @@ func (f *Failures) Count(ctx context.Context, address, clientID string) time.Dur
 	return wait
 }
 
-// tally is how often a subject has failed in its window, and what is left of the window.
+// tally is the number of failures of a subject in its window, and the rest of the window.
 type tally struct {
 	failures int
 	left     time.Duration
@@ -136,8 +136,8 @@ func (f *Failures) countTogether(request context.Context, limits []limit, now ti
 	}
 	failures := make([]*redis.IntCmd, len(limits))
 	left := make([]*redis.DurationCmd, len(limits))
-	// A transaction, so that whatever happens no key is left that does not expire. Its keys are in
-	// one slot of a Cluster.
+	// A transaction makes sure that no key is left without an expiry. Its keys are in one slot of a
+	// Cluster.
 	_, err = f.Redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		for i, l := range limits {
 			failures[i] = p.Incr(ctx, l.key())
@@ -153,7 +153,7 @@ func (f *Failures) countTogether(request context.Context, limits []limit, now ti
 	tallies := make([]tally, len(limits))
 	for i := range limits {
 		tallies[i] = tally{int(failures[i].Val()), left[i].Val()}
-		// Without a reply of its own a command looks as if it had counted to 0.
+		// A command without a reply looks as if it had returned 0.
 		if tallies[i].failures < 1 || tallies[i].left <= 0 {
 			f.pause(request, now)
 			return nil, false
@@ -162,8 +162,8 @@ func (f *Failures) countTogether(request context.Context, limits []limit, now ti
 	return tallies, true
 }
 
-// lifted reports whether Redis counts fewer failures of a blocked subject than its limit: its key
-// was deleted, or its window has ended.
+// lifted reports whether Redis counts fewer failures of a blocked subject than the limit. Then its key was
+// deleted, or its window has ended.
 func (f *Failures) lifted(request context.Context, l limit, now time.Time) bool {
 	if f.isPaused(now) {
 		return false
@@ -181,8 +181,9 @@ func (f *Failures) lifted(request context.Context, l limit, now time.Time) bool 
 	return failures < l.most
 }
 
-// roundTrip waits until a round trip may begin, and bounds it. It is not the client's to end: one that
-// hangs up has failed too. Only the deadline of ctx counts. finish must be called in any case.
+// roundTrip waits until a round trip may begin, and limits its duration. It uses the deadline of ctx but
+// not its cancellation, because a failure also counts if the client hangs up. The caller must call finish
+// in any case.
 func (f *Failures) roundTrip(ctx context.Context) (_ context.Context, finish func(), err error) {
 	f.once.Do(func() { f.roundTrips = make(chan struct{}, maxRoundTrips) })
 	ends := time.Now().Add(cmp.Or(f.Timeout, time.Second))
@@ -198,7 +199,7 @@ func (f *Failures) roundTrip(ctx context.Context) (_ context.Context, finish fun
 	}
 }
 
-// pause notes that Redis has failed, unless it is the request that had no time left for it.
+// pause records that Redis has failed, unless the request itself has run out of time.
 func (f *Failures) pause(request context.Context, now time.Time) {
 	if request.Err() == nil {
 		f.paused.Store(now.Add(pause).UnixNano())

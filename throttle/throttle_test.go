@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { apptest.Run(m) }
 
-// stores are the kinds of Redis that the conformance suite runs over.
+// stores are the kinds of Redis that the conformance suite runs on.
 var stores = map[string]func(*testing.T) string{
 	"miniredis": func(t *testing.T) string { return "redis://" + miniredis.RunT(t).Addr() },
 	"redis":     func(t *testing.T) string { return apptest.StartRedis(t).URL },
@@ -37,7 +37,7 @@ func connect(t *testing.T, url string) redis.UniversalClient {
 	return client
 }
 
-// node is a Failures and the clock that it sees.
+// node is a Failures with its own clock.
 type node struct {
 	*throttle.Failures
 	t       *testing.T
@@ -51,14 +51,14 @@ func newNode(t *testing.T, client redis.UniversalClient, perClient, perAddress i
 	return n
 }
 
-// skip moves the node's clock, and no other's.
+// skip advances the clock of this node only.
 func (n *node) skip(d time.Duration) { n.skipped.Add(int64(d)) }
 
 func (n *node) wait(address, client string) bool {
 	return n.Wait(n.t.Context(), address, client) > 0
 }
 
-// fail fails times and returns how often that was one too many.
+// fail records n failures and returns how many of them exceeded the limit.
 func (n *node) fail(times int, address, client string) (tooMany int) {
 	n.t.Helper()
 	for range times {
@@ -97,7 +97,7 @@ func TestNodesCountTogether(t *testing.T) {
 	}
 }
 
-// checkKeys checks that all keys expire and are of bounded length.
+// checkKeys checks that all keys expire and have a limited length.
 func checkKeys(t *testing.T, client redis.UniversalClient) {
 	t.Helper()
 	keys := 0
@@ -172,7 +172,8 @@ func TestWindowPasses(t *testing.T) {
 	}
 }
 
-// Once a second is far below the limit, and who is blocked makes it no worse by trying on.
+// A client that fails once a second stays far below the limit. A blocked client does not prolong its block
+// by trying again.
 func TestRetryingEverySecondIsNeverBlocked(t *testing.T) {
 	server := miniredis.RunT(t)
 	n := newNode(t, connect(t, "redis://"+server.Addr()), 100, 1000)
@@ -185,7 +186,7 @@ func TestRetryingEverySecondIsNeverBlocked(t *testing.T) {
 	}
 }
 
-// A key deleted by an operator is in force on every node within a second.
+// If an operator deletes a key, every node applies that within a second.
 func TestDeletedKeyLiftsTheBlock(t *testing.T) {
 	client := connect(t, apptest.StartRedis(t).URL)
 	nodes := []*node{newNode(t, client, 3, 0), newNode(t, client, 3, 0)}
@@ -206,7 +207,8 @@ func TestDeletedKeyLiftsTheBlock(t *testing.T) {
 	}
 }
 
-// However many fail at once, on however many nodes, no more get through than the limit.
+// However many attempts fail at the same time, on any number of nodes, no more get through than the limit
+// allows.
 func TestConcurrentFailures(t *testing.T) {
 	url := apptest.StartRedis(t).URL
 	nodes := []*node{newNode(t, connect(t, url), 50, 0), newNode(t, connect(t, url), 50, 0)}
@@ -225,8 +227,8 @@ func TestConcurrentFailures(t *testing.T) {
 	}
 }
 
-// Failures that are being counted count already: while as many as the limit allows are under way, no
-// other attempt is looked at, and none is counted beyond it.
+// Failures that are being counted are included. While they reach the limit, no other attempt is processed
+// or counted.
 func TestFailuresUnderWayCount(t *testing.T) {
 	release := make(chan struct{})
 	var counting atomic.Int64
