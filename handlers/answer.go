@@ -16,13 +16,14 @@ func answer(c echo.Context, status int, value any) error {
 	return write(c, status, body)
 }
 
-// empty answers 200 without a body, with the content type that some clients insist on.
+// empty answers 200 without a body. Some clients insist on the content type.
 func empty(c echo.Context) error { return write(c, http.StatusOK, nil) }
 
-// jsonTypes is shared by all answers, which spares each an allocation. Nobody may change it.
+// jsonTypes is shared by all answers, which saves an allocation for each. It must not be changed.
 var jsonTypes = []string{"application/json"}
 
-// closing tells a client that its next request needs a new connection. It is likewise shared.
+// closing tells a client to open a new connection for its next request. It is shared by all answers and
+// must not be changed.
 var closing = []string{"close"}
 
 func write(c echo.Context, status int, body []byte) error {
@@ -35,11 +36,11 @@ func write(c echo.Context, status int, body []byte) error {
 	return err
 }
 
-// appendString appends a member of a JSON object whose value is text.
+// appendString appends a member with a text value to a JSON object.
 func appendString(object []byte, name, text string) []byte {
 	object = append(object, name...)
 	if !plain(text) {
-		quoted, _ := json.Marshal(text) // a string never fails
+		quoted, _ := json.Marshal(text) // a string can always be marshalled
 		return append(object, quoted...)
 	}
 	object = append(object, '"')
@@ -47,7 +48,7 @@ func appendString(object []byte, name, text string) []byte {
 	return append(object, '"')
 }
 
-// plain reports whether text stands in JSON as it is.
+// plain reports whether JSON needs no escapes for text.
 func plain(text string) bool {
 	for _, c := range []byte(text) {
 		if c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {

@@ -1,8 +1,8 @@
-// Package handlers is OAuth 2.0 over HTTP: the token, introspection and revocation endpoints, the
+// Package handlers serves OAuth 2.0 over HTTP: the token, introspection and revocation endpoints, the
 // server's metadata and its health.
 //
-// Endpoints return errors and write successful answers. One place, observed, turns an error into
-// an answer, and each request into one log line.
+// Endpoints write successful answers and return errors. The function observed turns an error into an
+// answer, and logs one line for each request.
 package handlers
 
 import (
@@ -18,58 +18,57 @@ import (
 	"chit/models"
 )
 
-// Clients finds clients: Find as they were within the last second, FindSince as they were at since
-// or later. Both return models.ErrClientNotFound for an unknown id, and an error that wraps
-// models.ErrUnavailable when they cannot tell. Knows asks nobody whether there is a client, and may be
-// wrong either way.
+// Clients finds clients. Find returns a client as it was at most a second ago, and FindSince as it was at
+// the time since or later. Both return models.ErrClientNotFound for an unknown id, and an error that wraps
+// models.ErrUnavailable if the database does not answer. Knows reports whether there may be such a client,
+// without asking the database. It is only a hint.
 type Clients interface {
 	Find(ctx context.Context, id string) (*models.Client, error)
 	FindSince(ctx context.Context, id string, since time.Time) (*models.Client, error)
 	Knows(id string) bool
 }
 
-// Tokens keeps access tokens. Find returns models.ErrTokenNotFound for a token that is not kept, with the
-// token's ID if the text has the form of one;
-// all return an error that wraps models.ErrUnavailable when they cannot tell. What has not been
-// acknowledged by the storage is an error.
+// Tokens stores access tokens. Find returns models.ErrTokenNotFound if the token is not stored, together
+// with the token's ID if the text has the form of a token. All methods return an error that wraps
+// models.ErrUnavailable if the storage does not answer or has not acknowledged a write.
 type Tokens interface {
 	Issue(ctx context.Context, grant models.Grant) (token string, issued models.AccessToken, err error)
 	Find(ctx context.Context, token string) (models.AccessToken, error)
 	Revoke(ctx context.Context, token models.AccessToken) error
-	// Settle returns when what was written earlier is as safe as what has just been acknowledged.
+	// Settle waits until earlier writes have as many acknowledgements as a new write needs.
 	Settle(ctx context.Context) error
 }
 
-// Check is something that the server needs to be ready.
+// Check is a dependency that /readyz asks.
 type Check struct {
 	Name string
 	Ping func(context.Context) error
-	// Spared reports whether the server can do without it at this moment; nil: it never can.
+	// Spared reports whether the server can work without the dependency for now; nil: it cannot.
 	Spared func() bool
 }
 
-// API is what the public listener serves. All fields but Proxies must be set.
+// API is what the public listener serves. All fields except Proxies must be set.
 type API struct {
 	Clients   Clients
 	Tokens    Tokens
 	Failures  Failures
-	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
+	Proxies   []netip.Prefix // X-Forwarded-For is read from these only
 	Checks    []Check
-	OnRetired func(models.RetiredSecret) // told of each use of a retired secret; must not block
-	Issuer    string                     // the iss of introspection and metadata, a URL
-	TokenTTL  time.Duration              // of tokens whose client has no lifetime of its own
-	Timeout   time.Duration              // of a request from the end of its body, and of a check of readiness
+	OnRetired func(models.RetiredSecret) // called for each use of a retired secret; must not block
+	Issuer    string                     // URL, the iss of introspection and of the metadata
+	TokenTTL  time.Duration              // lifetime of tokens whose client has none of its own
+	Timeout   time.Duration              // for a request, from the end of its body; half of it for a readiness check
 	Now       func() time.Time
 	Log       *slog.Logger
 	Metrics   *Metrics
-	Gates     Gates // in front of the POST endpoints
+	Gates     Gates // limits in front of the POST endpoints
 
 	draining  atomic.Bool
 	deadlines deadlines
 }
 
-// Drain makes the API report that it is not ready and end each connection with its next answer, also
-// where that is under way. It goes on serving.
+// Drain makes the API report that it is not ready, and close each connection with its next answer. The API
+// goes on serving.
 func (a *API) Drain() { a.draining.Store(true) }
 
 // Handler returns the routes.

@@ -2,7 +2,7 @@ package handlers_test
 
 import "strings"
 
-// Two readers that disagree on where a body ends: RFC 9112 §6, by Content-Length.
+// Requests whose end two servers may see at different places because of Content-Length (RFC 9112 §6).
 var lengthAttacks = []attack{
 	{"Content-Length and chunks", post("Content-Length: 4\r\n"+chunked, chunk+smuggled), []int{200}, closes},
 	{"chunks and Content-Length", post(chunked+"Content-Length: 4\r\n", chunk+smuggled), []int{200}, closes},
@@ -29,7 +29,7 @@ var lengthAttacks = []attack{
 	{"a body of another type", "POST /token HTTP/1.1\r\nHost: chit\r\nContent-Length: 38\r\n\r\n" + smuggled, []int{400}, stays},
 }
 
-// The same by odd spellings of Transfer-Encoding.
+// The same because of unusual spellings of Transfer-Encoding.
 var codingAttacks = []attack{
 	{"xchunked", post("Transfer-Encoding: xchunked\r\n", chunk+smuggled), []int{501}, closes},
 	{"chunked, identity", post("Transfer-Encoding: chunked, identity\r\n", chunk+smuggled), []int{501}, closes},
@@ -51,7 +51,7 @@ var codingAttacks = []attack{
 	{"in HTTP/1.0", strings.Replace(post(chunked+length+"Connection: keep-alive\r\n", grant+smuggled), "1.1", "1.0", 1), []int{200}, closes},
 }
 
-// Chunks that are none.
+// Malformed chunks.
 var chunkAttacks = []attack{
 	{"with an extension", post(chunked, "1d;a=b\r\n"+grant+"\r\n0;c\r\n\r\n"), []int{200}, closes},
 	{"extension with a bare line feed", post(chunked, "1d;a\n"+grant+"\r\n0\r\n\r\n"+smuggled), []int{400}, closes},
@@ -114,7 +114,7 @@ var headAttacks = []attack{
 	{"expects to send too much", post("Expect: 100-continue\r\nContent-Length: 65537\r\n", ""), []int{413}, ends},
 }
 
-// Targets, and paths that another reader takes for ours.
+// Request targets, and paths that another server might take for one of ours.
 var targetAttacks = []attack{
 	{"absolute", to("http://evil/token"), []int{200}, stays},
 	{"absolute, with a secret", to("http://alice:s3cret@evil/token"), []int{200}, stays},
@@ -147,7 +147,7 @@ var targetAttacks = []attack{
 	{"secret in the query, by a semicolon", to("/token?a=b;client_secret=s3cret"), []int{400}, stays},
 }
 
-// Bodies, and ids and secrets in them and in HTTP Basic.
+// Bodies, and client ids and secrets in bodies and in HTTP Basic.
 var bodyAttacks = []attack{
 	{"64 KiB", postForm(ofSize(64 << 10)), []int{200}, stays},
 	{"64 KiB and a byte", postForm(ofSize(64<<10 + 1)), []int{413}, closes},
@@ -195,7 +195,7 @@ var pipelines = []attack{
 	{"100 good", strings.Repeat(post(length, grant), 100), times(200, 100), stays},
 }
 
-// times returns a status so many times.
+// times repeats a status n times.
 func times(status, count int) []int {
 	statuses := make([]int, count)
 	for i := range statuses {

@@ -16,7 +16,7 @@ import (
 	"chit/app/apptest"
 )
 
-// attack is what a stranger writes to a connection, byte by byte, and what comes back.
+// attack is a sequence of bytes that an attacker writes to a connection, and the expected answers.
 type attack struct {
 	name string
 	raw  string
@@ -24,21 +24,20 @@ type attack struct {
 	then after
 }
 
-// after is what becomes of the connection.
+// after is the state of the connection after an attack.
 type after int
 
 const (
-	stays  after = iota // it takes another request
-	closes              // nothing is answered on it any more
-	ends                // likewise; the stranger says that nothing more comes, which spares waiting
+	stays  after = iota // takes another request
+	closes              // does not answer any more
+	ends                // does not answer any more, and the attacker closes its side, so the test need not wait
 )
 
-// probe is the request by which a connection proves that it stays, and is in step.
+// probe is a request that shows that the connection is still usable and in step.
 const probe = "GET /healthz HTTP/1.1\r\nHost: chit\r\nX-Request-Id: probe\r\nConnection: close\r\n\r\n"
 
-// Whatever is written to a connection: the answer says that it is the stranger's fault, bytes that
-// one reader takes for a body and another for a request are answered once at the most, the log
-// repeats none of them, and everybody else is served.
+// For every attack, the answer is a client error. Bytes that one server takes for a body and another for a
+// request are answered once at most. The log repeats no bytes of the attack, and other clients are served.
 func TestRawAttacks(t *testing.T) {
 	s := register(apptest.Embedded(t))
 	t.Run("all", func(t *testing.T) {
@@ -69,7 +68,7 @@ func (a attack) run(t *testing.T, s *apptest.Server) {
 		raw, want = raw+probe, append(slices.Clone(want), http.StatusOK)
 	}
 	go func() {
-		io.WriteString(conn, raw) // the server may close before it has read all
+		io.WriteString(conn, raw) // the server may close before it has read everything
 		if a.then == ends {
 			conn.(*net.TCPConn).CloseWrite()
 		}
@@ -83,8 +82,8 @@ func (a attack) run(t *testing.T, s *apptest.Server) {
 	}
 }
 
-// answers reads answers until the server closes the connection. It returns their statuses, and the
-// request id of the last one.
+// answers reads answers until the server closes the connection. It returns their statuses, and the request
+// id of the last one.
 func answers(t *testing.T, conn net.Conn) (statuses []int, last string) {
 	t.Helper()
 	reader := bufio.NewReader(conn)
@@ -96,7 +95,7 @@ func answers(t *testing.T, conn net.Conn) (statuses []int, last string) {
 			}
 			return statuses, last
 		}
-		body, _ := io.ReadAll(response.Body) // the connection may be reset when the answer is through
+		body, _ := io.ReadAll(response.Body) // the connection may be reset after the answer
 		if strings.Contains(string(body), secret) {
 			t.Errorf("the answer has the secret: %s", body)
 		}
@@ -106,7 +105,7 @@ func answers(t *testing.T, conn net.Conn) (statuses []int, last string) {
 
 func checkNothingPrivateIsLogged(t *testing.T, s *apptest.Server) {
 	t.Helper()
-	lines(t, s) // each is JSON
+	lines(t, s) // every answer is JSON
 	for _, private := range []string{secret, authorization, base64.StdEncoding.EncodeToString([]byte("alice:wr0ng")), "smuggled", "made-up", `\u0000`, `\ufffd`, `\r`} {
 		if strings.Contains(s.Log(), private) {
 			t.Errorf("%q is in the log", private)
@@ -117,7 +116,7 @@ func checkNothingPrivateIsLogged(t *testing.T, s *apptest.Server) {
 	}
 }
 
-// The parts of which attacks are made.
+// Parts of attacks.
 const (
 	authorization = "Authorization: Basic YWxpY2U6czNjcmV0\r\n" // alice:s3cret
 	formType      = "Content-Type: application/x-www-form-urlencoded\r\n"
@@ -130,10 +129,10 @@ const (
 	smuggled      = "GET /smuggled HTTP/1.1\r\nHost: chit\r\n\r\n"
 )
 
-// post returns a request for a token with more fields and any body.
+// post returns a token request with additional header fields and any body.
 func post(fields, body string) string { return head + fields + "\r\n" + body }
 
-// postForm returns a request with a form of a declared length.
+// postForm returns a request with a form and a declared length.
 func postForm(form string) string {
 	return post(fmt.Sprintf("Content-Length: %d\r\n", len(form)), form)
 }
@@ -143,28 +142,29 @@ func postChunks(form string) string {
 	return post(chunked, fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(form), form))
 }
 
-// to returns a good request for a token, but for its target.
+// to returns a correct token request for another target.
 func to(target string) string {
 	return strings.Replace(post(length, grant), "/token", target, 1)
 }
 
-// as returns a good request for a token, but for its credentials: a field, with its line break.
+// as returns a correct token request with another Authorization header. The header must end with a line
+// break.
 func as(field string) string {
 	return strings.Replace(post(length, grant), authorization, field, 1)
 }
 
-// anonymous returns a request without an Authorization header.
+// anonymous returns a token request without an Authorization header.
 func anonymous(form string) string { return strings.Replace(postForm(form), authorization, "", 1) }
 
-// basic returns the field for an id and a secret that are joined already.
+// basic returns the Authorization header for an id and a secret that are already joined.
 func basic(joined string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(joined)) + "\r\n"
 }
 
-// ofSize returns a form of so many bytes that asks for a token.
+// ofSize returns a token request form with this many bytes.
 func ofSize(bytes int) string { return grant + "&x=" + strings.Repeat("a", bytes-len(grant)-3) }
 
-// parameters returns a form of so many parameters that asks for a token.
+// parameters returns a token request form with this many parameters.
 func parameters(count int) string {
 	form := grant
 	for i := range count - 1 {

@@ -14,14 +14,14 @@ import (
 	"chit/models"
 )
 
-// credentials are a client's id and secret as one reading of a request has them.
+// credentials are a client's id and secret. A request may have more than one reading of them.
 type credentials struct{ id, secret string }
 
-// endpoint is what stands behind client authentication.
+// endpoint handles a request after client authentication.
 type endpoint func(ctx context.Context, x *exchange, client *models.Client, form form) error
 
-// authenticated reads the form, authenticates the client (RFC 6749 §2.3) and hands both on. From the end
-// of the body on the request has one deadline, whatever it waits for.
+// authenticated reads the form, authenticates the client (RFC 6749 §2.3) and calls the endpoint with both.
+// The request has one deadline from the end of its body, whatever it waits for.
 func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		x := c.(*exchange)
@@ -43,8 +43,9 @@ func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 	}
 }
 
-// authenticate returns the client that one of the readings opens. A request that fails is counted once,
-// by the id that the RFC reads in it, and one without credentials has guessed nothing.
+// authenticate returns the client that one of the readings authenticates. A failed request is counted once,
+// with the id of the first reading. A request without credentials is not counted, because it guesses
+// nothing.
 func (a *API) authenticate(ctx context.Context, x *exchange, readings []credentials) (*models.Client, error) {
 	if len(readings) == 0 {
 		return nil, models.ErrAuthenticationFailed
@@ -59,7 +60,7 @@ func (a *API) authenticate(ctx context.Context, x *exchange, readings []credenti
 	}
 	wait := a.Failures.Count
 	if err == nil {
-		wait = a.Failures.Wait // others may have used up the limit meanwhile, with guesses at the same time
+		wait = a.Failures.Wait // concurrent guesses may have reached the limit meanwhile
 	}
 	if wait := wait(ctx, x.RealIP(), id); wait > 0 {
 		return nil, throttled(wait, x)
@@ -67,13 +68,13 @@ func (a *API) authenticate(ctx context.Context, x *exchange, readings []credenti
 	return client, err
 }
 
-// maxReadings is how many readings of a request's credentials there are at most.
+// maxReadings is the maximum number of readings of a request's credentials.
 const maxReadings = 2
 
-// admit returns the client that one of the readings opens. A client may be known as it was a moment ago,
-// which is not enough to refuse it: it is then asked for as it is now. Each reading that fails costs the
-// same work, whether or not there is such a client; for an unknown client, as for a known one with a
-// wrong secret, that makes one query.
+// admit returns the client that one of the readings authenticates. The first look at a client may be a
+// second old. That is not enough to refuse it, so admit looks again at its present state. Every reading
+// that fails costs the same work, whether or not the client exists. For an unknown client and for a known
+// client with a wrong secret, that is one query.
 func (a *API) admit(ctx context.Context, x *exchange, readings []credentials) (*models.Client, error) {
 	gate := a.Gates.Unknown
 	if a.Clients.Knows(readings[0].id) {
@@ -97,7 +98,7 @@ func (a *API) admit(ctx context.Context, x *exchange, readings []credentials) (*
 	refusal := models.ErrAuthenticationFailed
 	for i, reading := range readings {
 		client, err := found[i], error(nil)
-		if client != nil { // who is unknown has been asked for just now
+		if client != nil { // an unknown client was just looked up in the database
 			client, err = a.Clients.FindSince(ctx, reading.id, started)
 		}
 		if refusal = a.open(x, client, err, reading.secret, started); !errors.Is(refusal, models.ErrAuthenticationFailed) {
@@ -107,10 +108,11 @@ func (a *API) admit(ctx context.Context, x *exchange, readings []credentials) (*
 	return nil, refusal
 }
 
-// open returns no error if the secret opens the client, which was found with an error.
+// open checks the secret of a client, given the result of looking the client up. It returns no error if the
+// secret is correct.
 //
-// For the log it notes the id of a client that exists, and no other: people paste secrets and
-// tokens into the wrong place.
+// It keeps the client's id for the log only if the client exists, because people paste secrets and tokens
+// into the wrong field.
 func (a *API) open(x *exchange, client *models.Client, found error, secret string, now time.Time) error {
 	if found != nil && !errors.Is(found, models.ErrClientNotFound) {
 		return found
@@ -126,7 +128,7 @@ func (a *API) open(x *exchange, client *models.Client, found error, secret strin
 	return err
 }
 
-// proven lets a request on whose client was opened with no error.
+// proven lets a request go on if err is nil. It returns to the gate for known clients.
 func (a *API) proven(ctx context.Context, x *exchange, err error) error {
 	if err != nil {
 		return err
@@ -134,8 +136,8 @@ func (a *API) proven(ctx context.Context, x *exchange, err error) error {
 	return x.pass(ctx, a.Gates.Known)
 }
 
-// clientCredentials returns the readings of the client's credentials: none, one, or two where
-// HTTP Basic can be read as form-encoded and as raw.
+// clientCredentials returns the readings of the client's credentials. There are none, one, or two if HTTP
+// Basic can be read both form-encoded and raw.
 func clientCredentials(r *http.Request, form form) ([]credentials, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) == 0 {
@@ -167,9 +169,10 @@ func withID(readings []credentials, id string) []credentials {
 	return same
 }
 
-// parseBasic reads an Authorization header of the scheme Basic. RFC 6749 §2.3.1 has id and secret
-// form-encoded before they are joined; curl -u and many others join them as they are. Both are
-// returned where they differ, the RFC's first. Another scheme or a malformed header gives none.
+// parseBasic parses an Authorization header with the scheme Basic. RFC 6749 §2.3.1 requires that id and
+// secret are form-encoded before they are joined, but curl -u and many clients join them as they are. If
+// the two readings differ, both are returned, that of the RFC first. Another scheme or a malformed header
+// gives no reading.
 func parseBasic(header string) []credentials {
 	scheme, encoded, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Basic") {

@@ -89,8 +89,8 @@ func request(t *testing.T, url, form string, authorization ...string) *http.Requ
 	return request
 }
 
-// Nothing in the answer tells an unknown client from a wrong secret, a disabled client or no
-// credentials at all.
+// The answers for an unknown client, a wrong secret, a disabled client and missing credentials are the
+// same.
 func TestRefusalsAreAlike(t *testing.T) {
 	s := register(apptest.Embedded(t))
 	want := s.Post("/token", "nobody", "s3cret", "grant_type=client_credentials")
@@ -113,7 +113,7 @@ func TestTwoAuthorizationHeaders(t *testing.T) {
 	}
 }
 
-// A secret whose form-encoded reading is another text than its raw one works in both.
+// A secret works form-encoded and raw, even if the two readings differ.
 func TestSecretWithPlusAndPercent(t *testing.T) {
 	s := apptest.Embedded(t)
 	// printf %s 'a+b%2Bc d' | openssl dgst -sha256 -binary | base64

@@ -17,7 +17,7 @@ import (
 	"chit/tokens"
 )
 
-// inMemory keeps one client and one token, without a network.
+// inMemory has one client and one token, without a network.
 type inMemory struct {
 	client *models.Client
 	token  models.AccessToken
@@ -29,7 +29,7 @@ func (m *inMemory) FindSince(context.Context, string, time.Time) (*models.Client
 	return m.client, nil
 }
 
-// inMemoryTokens does of tokens.Store what needs no network.
+// inMemoryTokens does what tokens.Store does, except for the network.
 type inMemoryTokens struct{ *inMemory }
 
 func (m inMemoryTokens) Issue(_ context.Context, grant models.Grant) (string, models.AccessToken, error) {
@@ -49,15 +49,15 @@ func (m inMemoryTokens) Find(_ context.Context, token string) (models.AccessToke
 func (m inMemoryTokens) Revoke(context.Context, models.AccessToken) error { return nil }
 func (m inMemoryTokens) Settle(context.Context) error                     { return nil }
 
-// discarding is a response writer that keeps nothing.
+// discarding is a response writer that discards everything.
 type discarding struct{ header http.Header }
 
 func (d *discarding) Header() http.Header         { return d.header }
 func (d *discarding) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discarding) WriteHeader(int)             {}
 
-// BenchmarkEndpoints measures the whole path of a request through the handlers, with the log and
-// the metrics, and without the network, Redis and the database.
+// BenchmarkEndpoints measures the path of a request through the handlers, including the log and the
+// metrics, but without the network, Redis and the database.
 func BenchmarkEndpoints(b *testing.B) {
 	memory := &inMemory{
 		client: &models.Client{ClientID: "alice", ClientSecretHash: models.HashSecret(secret), AllowedScopes: "read write", GrantTypes: models.ClientCredentials},

@@ -11,7 +11,7 @@ import (
 	"chit/app/apptest"
 )
 
-// away starts a server whose Redis is so far away: a round trip takes as long as its slowest command.
+// away starts a server with a distant Redis: a round trip takes as long as its slowest command.
 func away(t *testing.T, delay func(command string) time.Duration, flags ...string) *apptest.Server {
 	t.Helper()
 	redis := apptest.StartRedis(t)
@@ -22,8 +22,8 @@ func away(t *testing.T, delay func(command string) time.Duration, flags ...strin
 	return register(apptest.On(t, apptest.Database(t), redis, append(flags, "--redis-url="+proxy.URL)...))
 }
 
-// Of any number of guesses at once no more are told that they are wrong than the limit allows, and the
-// right one is not told that it is right when so many are.
+// However many guesses arrive at once, only as many as the limit allows learn that they are wrong. After
+// that, the right secret is not confirmed either.
 func TestBurstOfGuesses(t *testing.T) {
 	s := away(t, func(command string) time.Duration {
 		if command == "EXEC" {
@@ -41,7 +41,7 @@ func TestBurstOfGuesses(t *testing.T) {
 				guess = secret
 			}
 			switch answer := s.Post("/token", "alice", guess, tokenPlease); answer.Status {
-			case 200: // it was looked at before the limit was reached
+			case 200: // it was processed before the limit was reached
 			case 401:
 				wrong.Add(1)
 			case 429:
@@ -57,7 +57,7 @@ func TestBurstOfGuesses(t *testing.T) {
 	}
 }
 
-// A request has one deadline, however many round trips it makes and whoever is ahead of it.
+// A request has one deadline, however many round trips it makes and however many requests are ahead of it.
 func TestOneDeadlineARequest(t *testing.T) {
 	var slow atomic.Bool
 	s := away(t, func(command string) time.Duration {
@@ -86,7 +86,7 @@ func TestOneDeadlineARequest(t *testing.T) {
 	wait.Wait()
 }
 
-// Strangers who fail have bounds of their own: those who do not fail are served as before.
+// Requests that fail have their own limits, so that requests that do not fail are served as before.
 func TestStrangersTakeNoConnections(t *testing.T) {
 	s := away(t, func(command string) time.Duration {
 		if command == "GET" || command == "MGET" || command == "EXEC" {

@@ -11,22 +11,21 @@ import (
 	"unicode/utf8"
 )
 
-// maxBody is the largest request body that is read, in bytes.
+// maxBody is the size of the largest request body that is read, in bytes.
 const maxBody = 64 << 10
 
 const formType = "application/x-www-form-urlencoded"
 
-// maxParameters is how many parameters with a value a form may have. It bounds the work of telling
-// whether one is repeated.
+// maxParameters is the maximum number of parameters with a value. It limits the work of finding duplicates.
 const maxParameters = 64
 
-// form holds the parameters of a request body that have a value. One that is not in it was not
-// sent, or sent without a value, which is the same (RFC 6749 §3.2).
+// form has the parameters of a request body that have a value. A parameter without a value counts as absent
+// (RFC 6749 §3.2).
 type form []parameter
 
 type parameter struct{ name, value string }
 
-// get returns the value of a parameter, or nothing.
+// get returns the value of a parameter, or an empty text.
 func (f form) get(name string) string {
 	for i := range f {
 		if f[i].name == name {
@@ -36,8 +35,8 @@ func (f form) get(name string) string {
 	return ""
 }
 
-// readForm reads the parameters from the body, and from nowhere else. It returns a problem for a
-// body that is not a form, is too large or malformed, or has a parameter twice.
+// readForm reads the parameters from the body only. It returns a problem if the body is not a form, is too
+// large or malformed, or has a parameter twice.
 func readForm(r *http.Request) (form, error) {
 	if hasParameter(r.URL.RawQuery, "client_secret") {
 		return nil, errSecretInQuery
@@ -69,11 +68,12 @@ func isForm(contentType string) bool {
 	return err == nil && mediaType == formType
 }
 
-// promptBody is up to which length a body gets its memory before it has arrived. A larger one gets it
-// as it comes: thousands of connections that announce 64 KiB and send nothing cost little.
+// promptBody is the size up to which memory for a body is allocated before the body arrives. For larger
+// bodies memory grows as they arrive, so that thousands of connections that announce 64 KiB and send
+// nothing cost little.
 const promptBody = 4 << 10
 
-// readBody reads the body, or a byte more of it than is accepted.
+// readBody reads the body. If it is too large, readBody returns one byte more than maxBody.
 func readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength < 0 || r.ContentLength > promptBody {
 		return io.ReadAll(io.LimitReader(r.Body, maxBody+1))
@@ -110,12 +110,12 @@ func parseForm(text string) (form, error) {
 	return parameters, nil
 }
 
-// errTrailer stands in for net/textproto's error, which repeats what was sent.
+// errTrailer replaces an error of net/textproto that repeats what was sent.
 var errTrailer = errors.New("malformed trailer")
 
 var errNotUTF8 = errors.New("not UTF-8")
 
-// decode undoes the form encoding of a name or value (RFC 6749 appendix B).
+// decode decodes a form-encoded name or value (RFC 6749 appendix B).
 func decode(text string) (string, error) {
 	decoded, err := url.QueryUnescape(text)
 	if err != nil {
@@ -127,7 +127,8 @@ func decode(text string) (string, error) {
 	return decoded, nil
 }
 
-// hasParameter reports whether a query string, as malformed as it may be, has a parameter name.
+// hasParameter reports whether a query string has a parameter with this name. The query string may be
+// malformed.
 func hasParameter(query, name string) bool {
 	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
 		rawName, _, _ := strings.Cut(pair, "=")

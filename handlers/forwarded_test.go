@@ -8,7 +8,7 @@ import (
 	"chit/app/apptest"
 )
 
-// Who says where it comes from is believed only if it is one of the proxies.
+// X-Forwarded-For is only believed if it comes from a trusted proxy.
 func TestForwardedFor(t *testing.T) {
 	for _, row := range []struct{ name, proxies, header, remote string }{
 		{"no proxies", "", "192.0.2.1", "127.0.0.1"},
@@ -42,7 +42,7 @@ func TestForwardedFor(t *testing.T) {
 	}
 }
 
-// A stranger who makes up addresses is counted as one, and the log says what may be amiss.
+// A client that invents addresses counts as one client, and the log hints at the cause.
 func TestForwardedForDoesNotEvade(t *testing.T) {
 	s := register(apptest.Embedded(t, "--throttle-client=3"))
 	for i := range 5 {

@@ -14,8 +14,7 @@ import (
 
 var fitForLogs = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// Whatever a stranger calls a request: the id is fit for a log and a header, and one that was fit
-// stays.
+// For any X-Request-Id, the id in use is safe for a log and a header. An id that is safe is kept.
 func FuzzRequestID(f *testing.F) {
 	f.Add("8f1c-from_the.proxy")
 	f.Fuzz(func(t *testing.T, sent string) {
@@ -26,8 +25,8 @@ func FuzzRequestID(f *testing.F) {
 	})
 }
 
-// Whatever a stranger sends as the type of a body: a form is what the standard library takes for
-// one, and nothing that begins with another type.
+// For any Content-Type, a form is what the standard library takes for one, and nothing that begins with
+// another type.
 func FuzzIsForm(f *testing.F) {
 	f.Add(formType)
 	f.Fuzz(func(t *testing.T, contentType string) {
@@ -42,8 +41,7 @@ func FuzzIsForm(f *testing.F) {
 	})
 }
 
-// Whatever a stranger sends: it is read as a form within its bounds, or refused with words that
-// repeat none of it.
+// Any request is read as a form within its limits, or refused with a text that repeats none of it.
 func FuzzReadForm(f *testing.F) {
 	f.Add("", formType, "grant_type=client_credentials", false)
 	f.Fuzz(func(t *testing.T, query, contentType, body string, chunked bool) {
@@ -70,7 +68,8 @@ func FuzzReadForm(f *testing.F) {
 	})
 }
 
-// Whatever X-Forwarded-For says: the address is one, and the peer's own unless that is a proxy.
+// For any X-Forwarded-For, the result is an address, and it is the peer's address unless the peer is a
+// proxy.
 func FuzzAddresses(f *testing.F) {
 	f.Add("192.0.2.1, 10.0.0.2", "")
 	address := addresses([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})

@@ -7,8 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Whatever a stranger sends, the form that is read agrees with the standard library's reading of
-// it, has no empty value and is UTF-8.
+// For any body, the parsed form agrees with the standard library, has no empty value and is UTF-8.
 func FuzzParseForm(f *testing.F) {
 	for _, text := range []string{"", "a=1&b=2", "a=1&a=2", "a=&a=1", "%", "a=%ff", "a;b=1", "&&=&", "a=b=c", "+=+", "a=%00"} {
 		f.Add(text)
@@ -42,8 +41,8 @@ func FuzzParseForm(f *testing.F) {
 	})
 }
 
-// Whatever a stranger sends, each reading is UTF-8, there are two at the most, and what was joined
-// by the book is read as it was before.
+// For any Authorization header, every reading is UTF-8 and there are at most two. Credentials that were
+// encoded as RFC 6749 requires are read correctly.
 func FuzzParseBasic(f *testing.F) {
 	f.Add("Basic YWxpY2U6czNjcmV0", "alice", "s3cret")
 	f.Add("basic  YWxpY2U6czNjcmV0 ", "odd id+%41", "a+b%2B")

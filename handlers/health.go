@@ -11,12 +11,12 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// alive answers as long as the process serves.
+// alive answers 200 while the process serves.
 func (a *API) alive(c echo.Context) error {
 	return answer(c, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// ping asks. A panic, which would end the process here, is a failure.
+// ping runs the check. A panic counts as a failure, because it would end the process in this goroutine.
 func (c Check) ping(ctx context.Context) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -26,11 +26,12 @@ func (c Check) ping(ctx context.Context) (err error) {
 	return c.Ping(ctx)
 }
 
-// ready answers 200 while the server can answer requests: "ready" if everything that it needs answers, and
-// "degraded" if it can do without what does not. Otherwise, and while it drains, it answers 503.
+// ready answers 200 while the server can answer requests. The status is "ready" if every dependency
+// answers, and "degraded" if the server can work without those that do not. Otherwise, and while the server
+// drains, the answer is 503.
 func (a *API) ready(c echo.Context) error {
 	x := c.(*exchange)
-	// Half of the time: whoever asks may wait no longer than for any other answer.
+	// Half of the timeout, so that the answer is not later than that of any other request.
 	ctx, cancel := context.WithTimeout(x.Request().Context(), a.Timeout/2)
 	defer cancel()
 	states := make([]error, len(a.Checks))

@@ -10,7 +10,7 @@ import (
 	"chit/tokens"
 )
 
-// An operator learns from the log why a token was inactive. Whoever asks learns nothing.
+// The log says why a token was inactive. The answer does not.
 func TestLogSaysWhyATokenIsInactive(t *testing.T) {
 	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
 		register(s)
@@ -50,7 +50,7 @@ func TestLogSaysWhyATokenIsInactive(t *testing.T) {
 			{"UPDATE oauth_client SET disabled_at = CURRENT_TIMESTAMP WHERE client_id = 'bob'", models.TokenOfDisabled},
 			{"DELETE FROM oauth_client WHERE client_id = 'bob'", models.TokenOfUnknown},
 		} {
-			time.Sleep(time.Second) // SQLite's CURRENT_TIMESTAMP has whole seconds
+			time.Sleep(time.Second) // CURRENT_TIMESTAMP of SQLite has whole seconds
 			s.Exec(change.sql)
 			within(time.Second, func() bool {
 				s.Post("/introspect", "api", secret, "token="+bobs)
@@ -62,7 +62,7 @@ func TestLogSaysWhyATokenIsInactive(t *testing.T) {
 	})
 }
 
-// Revoking what is not there is no error, and the log says that nothing was revoked.
+// Revoking a token that does not exist is no error, and the log shows that nothing was revoked.
 func TestLogSaysThatThereWasNothingToRevoke(t *testing.T) {
 	s := register(apptest.Embedded(t))
 	token := s.Token("alice", secret)

@@ -9,7 +9,7 @@ import (
 	"chit/models"
 )
 
-// inactive is the answer for every token that is not active: why, is nobody's business.
+// inactive is the answer for every token that is not active. It gives no reason.
 var inactive = []byte(`{"active":false}`)
 
 // introspect is the introspection endpoint (RFC 7662 §2).
@@ -29,8 +29,8 @@ func (a *API) introspect(ctx context.Context, x *exchange, caller *models.Client
 	return write(x, http.StatusOK, introspection(token, a.Issuer))
 }
 
-// introspection returns the answer for an active token (RFC 7662 §2.2). There is no user, so there
-// is no sub and no username.
+// introspection returns the answer for an active token (RFC 7662 §2.2). There is no user, so there is no
+// sub and no username.
 func introspection(token models.AccessToken, issuer string) []byte {
 	body := make([]byte, 0, 512)
 	body = appendString(body, `{"active":true,"client_id":`, token.ClientID)
@@ -44,8 +44,8 @@ func introspection(token models.AccessToken, issuer string) []byte {
 	return append(body, '}')
 }
 
-// visibleToken returns a token that is in force and that the caller may see. For any other it returns what is
-// known of it, with models.ErrTokenNotFound.
+// visibleToken returns a token that is in force and that the caller may see. For any other token it returns
+// an error that is models.ErrTokenNotFound, and the fields of the token that are known.
 func (a *API) visibleToken(ctx context.Context, caller *models.Client, text string) (models.AccessToken, error) {
 	token, err := a.Tokens.Find(ctx, text)
 	if err != nil {

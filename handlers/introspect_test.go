@@ -97,7 +97,7 @@ func TestIssuerIsSet(t *testing.T) {
 	}
 }
 
-// A token ends when its lifetime does, in Redis and to the resource server.
+// A token becomes inactive when its lifetime ends.
 func TestTokenExpires(t *testing.T) {
 	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
 		register(s)
@@ -110,7 +110,7 @@ func TestTokenExpires(t *testing.T) {
 	}, "--token-ttl=1s")
 }
 
-// wait waits until done reports true.
+// wait waits until done returns true.
 func wait(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	if !within(10*time.Second, done) {
@@ -118,7 +118,7 @@ func wait(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// within reports whether done reports true before the time is over.
+// within reports whether done returns true before the limit.
 func within(limit time.Duration, done func() bool) bool {
 	for deadline := time.Now().Add(limit); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -128,7 +128,7 @@ func within(limit time.Duration, done func() bool) bool {
 	return true
 }
 
-// What any SQL statement changes is so within a second.
+// A change by any SQL statement is in force within a second.
 func TestSQLIsInForceWithinASecond(t *testing.T) {
 	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
 		register(s)
@@ -164,7 +164,7 @@ func TestSQLIsInForceWithinASecond(t *testing.T) {
 	})
 }
 
-// A token issued right after the instant up to which tokens are revoked is not caught by it.
+// A token that is issued right after tokens_revoked_before is active.
 func TestRevokedBeforeIsAnInstant(t *testing.T) {
 	s := register(apptest.Real(t))
 	caught := s.Token("alice", secret)

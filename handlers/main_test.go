@@ -8,13 +8,13 @@ import (
 
 func TestMain(m *testing.M) { apptest.Run(m) }
 
-// The secret of every client that the tests register, and its hash.
+// The secret of every client in the tests, and its hash.
 const (
 	secret     = "s3cret"
 	secretHash = "HsHCa1DV08WNlYMYGvgHZlX+AHVr9yhZQLo2cPmfy6A="
 )
 
-// register adds the clients of the tests as operators do, with SQL.
+// register adds the clients of the tests by SQL, as operators do.
 func register(s *apptest.Server) *apptest.Server {
 	s.Exec(`INSERT INTO oauth_client (client_id, client_secret_hash, client_name, redirect_uris, allowed_scopes, grant_types, is_public) VALUES
 		('alice',      '` + secretHash + `', 'Alice',      '', 'read write', 'client_credentials', false),

@@ -12,7 +12,7 @@ import (
 
 const metadataPath = "/.well-known/oauth-authorization-server"
 
-// issuerPath returns what follows metadataPath for an issuer with a path (RFC 8414 §3.1).
+// issuerPath returns the path that follows metadataPath for an issuer with a path (RFC 8414 §3.1).
 func issuerPath(issuer string) string {
 	parsed, err := url.Parse(issuer)
 	if err != nil {
@@ -21,7 +21,7 @@ func issuerPath(issuer string) string {
 	return strings.TrimSuffix(parsed.Path, "/")
 }
 
-// metadata is what the server does, no more and no less (RFC 8414 §2).
+// metadata describes exactly what the server supports (RFC 8414 §2).
 type metadata struct {
 	Issuer                      string   `json:"issuer"`
 	TokenEndpoint               string   `json:"token_endpoint"`

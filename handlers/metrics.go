@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics counts requests and what came of them. Its labels are routes, statuses and events: there
-// are as many as the code has, whatever strangers send.
+// Metrics counts requests and their results. The labels are routes, statuses and events. Their number is
+// fixed and does not depend on requests.
 type Metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -19,20 +19,20 @@ type Metrics struct {
 	series map[outcome]*series
 }
 
-// outcome is what a request came to.
+// outcome is the result of a request.
 type outcome struct {
 	route  string
 	status int
 }
 
-// series are the metrics of one outcome, looked up once: by their labels that takes longer than all
-// the rest of a request's bookkeeping.
+// series are the metrics of one outcome. They are looked up once, because a lookup by labels takes longer
+// than the rest of a request's bookkeeping.
 type series struct {
 	requests prometheus.Counter
 	duration prometheus.Observer
 }
 
-// NewMetrics returns metrics that registry collects.
+// NewMetrics returns metrics that are registered with registry.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		series: map[outcome]*series{},

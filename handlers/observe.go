@@ -19,7 +19,7 @@ import (
 	"chit/models"
 )
 
-// The events of the audit trail. Lines of the log that belong to it have one of these as "event".
+// The events of the audit trail. A log line that belongs to it has one of these as "event".
 const (
 	eventTokenIssued             = "token_issued"
 	eventTokenRevoked            = "token_revoked"
@@ -28,33 +28,32 @@ const (
 	eventRetiredSecretUsed       = "retired_secret_used"
 )
 
-// exchange is a request on its way, and what its log line will say of it.
+// exchange is a request in progress, with the values for its log line.
 type exchange struct {
 	echo.Context
 	requestID string
-	address   string // RealIP's
-	clientID  string // of a client that exists
+	address   string // result of RealIP
+	clientID  string // only of a client that exists
 	jti       string
 	reason    string // why a token is inactive
-	event     string // makes the line one of the audit trail
-	retired   bool   // the client was opened by a retired secret
-	cause     error  // what went wrong, for an answer that is not an error's
-	gate      *Gate  // where it has a place; nil: nowhere
+	event     string // set if the line belongs to the audit trail
+	retired   bool   // the client has used a retired secret
+	cause     error  // what went wrong, if the answer is not an error
+	gate      *Gate  // where the request has a place; nil: it has none
 
-	draining *atomic.Bool // API's
+	draining *atomic.Bool // that of the API
 }
 
 var exchanges = sync.Pool{New: func() any { return &exchange{} }}
 
-// Values of headers that every answer shares, which spares each an allocation. Nobody may change
-// them.
+// Header values that every answer shares, which saves an allocation for each. They must not be changed.
 var (
 	noStore = []string{"no-store"}
 	noCache = []string{"no-cache"}
 )
 
-// observed wraps every request: common headers, the answer to an error, metrics, and one line in
-// the log.
+// observed wraps every request. It sets common headers, answers errors, and updates the metrics and the
+// log.
 func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		started := time.Now()
@@ -87,7 +86,7 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// noteInactive notes for the log why a token is inactive. The client is not told.
+// noteInactive records for the log why a token is inactive. The client is not told.
 func (x *exchange) noteInactive(err error) {
 	if why, is := errors.AsType[models.Inactive](err); is {
 		x.reason = string(why)
@@ -104,15 +103,15 @@ func (a *API) setHeaders(x *exchange) {
 	}
 }
 
-// doubtfulEnd reports whether a proxy in front may see another end of the request than this server
-// does: net/http hides a Content-Length beside chunks, and a Transfer-Encoding in HTTP/1.0. What
-// follows on the connection may then be smuggled, and is not read (RFC 9112 §6.1).
+// doubtfulEnd reports whether a proxy in front may see the end of the request at another place. net/http
+// hides a Content-Length beside chunks, and a Transfer-Encoding in HTTP/1.0. Bytes that follow on the
+// connection may be a smuggled request, so the connection is closed (RFC 9112 §6.1).
 func doubtfulEnd(r *http.Request) bool {
 	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1)
 }
 
-// call runs the endpoint. A panic becomes an error, with its stack for the log. Echo answers
-// OPTIONS by itself; here it is a method like any other that an endpoint does not have.
+// call runs the endpoint. It turns a panic into an error with a stack for the log. Echo would answer
+// OPTIONS by itself; here it is a method that is not allowed.
 func call(next echo.HandlerFunc, x *exchange) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -125,13 +124,13 @@ func call(next echo.HandlerFunc, x *exchange) (err error) {
 	return next(x)
 }
 
-// allowed returns the methods of the route, as Echo found them for a request of another method.
+// allowed returns the methods of the route, which Echo has stored for a request with another method.
 func allowed(c echo.Context) string {
 	methods, _ := c.Get(echo.ContextKeyHeaderAllow).(string)
 	return strings.TrimPrefix(methods, http.MethodOptions+", ")
 }
 
-// log writes the request's line: never a token, a secret or a query string.
+// log writes the log line of the request. It never contains a token, a secret or a query string.
 func (a *API) log(x *exchange, took time.Duration) {
 	level := level(x)
 	if !a.Log.Enabled(context.Background(), level) {
@@ -159,7 +158,7 @@ func (a *API) log(x *exchange, took time.Duration) {
 	if x.cause != nil {
 		attributes = append(attributes, slog.String("cause", x.cause.Error()))
 	}
-	line := slog.NewRecord(time.Now(), level, "request", 0) // not by Log's methods, which ask who called
+	line := slog.NewRecord(time.Now(), level, "request", 0) // not by a method of Log, which would look up the caller
 	line.AddAttrs(attributes...)
 	_ = a.Log.Handler().Handle(context.Background(), line)
 }
@@ -179,7 +178,7 @@ func level(x *exchange) slog.Level {
 	return slog.LevelInfo
 }
 
-// route returns the path that the request matched. What a stranger made up is not repeated.
+// route returns the path of the matched route. A path that matches no route is not repeated in the log.
 func route(c echo.Context) string {
 	if path := c.Path(); path != "" {
 		return path
@@ -187,7 +186,7 @@ func route(c echo.Context) string {
 	return "unmatched"
 }
 
-// method returns the request's method, likewise.
+// method returns the request's method. A method that HTTP does not define is not repeated in the log.
 func method(r *http.Request) string {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
@@ -197,12 +196,11 @@ func method(r *http.Request) string {
 	return "other"
 }
 
-// requestID returns the id that a proxy in front has given the request, if it is fit for a log, or
-// a new one.
+// requestID returns the X-Request-Id of the request if it is safe for the log, or a new id.
 func requestID(r *http.Request) string {
 	id := r.Header.Get("X-Request-Id")
 	if id == "" || len(id) > 64 || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
-		return strconv.FormatUint(rand.Uint64(), 36) // to tell requests apart, not to keep a secret
+		return strconv.FormatUint(rand.Uint64(), 36) // only tells requests apart, so it need not be secret
 	}
 	return id
 }

@@ -10,7 +10,7 @@ import (
 	"chit/tokens"
 )
 
-// lines returns the log's lines about requests.
+// lines returns the log lines of requests.
 func lines(t *testing.T, s *apptest.Server) []map[string]any {
 	t.Helper()
 	var requests []map[string]any
@@ -26,7 +26,7 @@ func lines(t *testing.T, s *apptest.Server) []map[string]any {
 	return requests
 }
 
-// One line a request, which says who did what with which token, and is the audit line too.
+// The log has one line for each request, with the client and the token. The same line is the audit trail.
 func TestLogLines(t *testing.T) {
 	s := register(apptest.Embedded(t))
 	token := s.Token("alice", secret)

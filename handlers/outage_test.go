@@ -9,7 +9,8 @@ import (
 	"chit/tokens"
 )
 
-// While Redis cannot be asked there is no token, no false word on one, and no revocation.
+// While Redis is out of reach, no token is issued, none is called inactive, and no revocation is
+// acknowledged.
 func TestRedisOutOfReach(t *testing.T) {
 	for name, outage := range map[string]struct{ begin, end func(*apptest.Redis) }{
 		"stopped": {(*apptest.Redis).Stop, (*apptest.Redis).Start},
@@ -55,7 +56,7 @@ func checkUnavailable(t *testing.T, s *apptest.Server, client, token string) {
 	}
 }
 
-// Redis answers but refuses: what it has not acknowledged is not said to be so.
+// Redis refuses the commands. Nothing is acknowledged that Redis has not acknowledged.
 func TestRedisRefuses(t *testing.T) {
 	s := register(apptest.Real(t))
 	token := s.Token("alice", secret)
@@ -72,8 +73,8 @@ func TestRedisRefuses(t *testing.T) {
 	}
 }
 
-// While the database cannot be asked, clients that are known go on working, and nobody is told that
-// a client is unknown or that a token of one is inactive.
+// While the database is out of reach, known clients go on working. No client is called unknown, and no
+// token inactive.
 func TestDatabaseOutOfReach(t *testing.T) {
 	for name, outage := range map[string]struct{ begin, end func(*apptest.PostgreSQL) }{
 		"stopped": {(*apptest.PostgreSQL).Stop, (*apptest.PostgreSQL).Start},
@@ -88,7 +89,7 @@ func TestDatabaseOutOfReach(t *testing.T) {
 			other.Active("api", secret, token)
 
 			outage.begin(postgres)
-			time.Sleep(1500 * time.Millisecond) // longer than anything is trusted without news
+			time.Sleep(1500 * time.Millisecond) // longer than the cache trusts a row without heartbeats
 			if !s.Active("api", secret, s.Token("alice", secret)) || !s.Active("alice", secret, token) {
 				t.Error("a known client does not go on working")
 			}
@@ -112,10 +113,9 @@ func TestDatabaseOutOfReach(t *testing.T) {
 	}
 }
 
-// A node is ready for as long as it can serve somebody: with Redis, and with the database or clients that
-// it may still answer for.
+// A node is ready while it has Redis and either the database or clients in memory that it may still use.
 func TestReadyWhileClientsInMemoryMayBeUsed(t *testing.T) {
-	var hangs atomic.Bool // the slowest way for a database to be away
+	var hangs atomic.Bool // a database that hangs is the slowest to be noticed
 	postgres := apptest.StartPostgreSQLProxy(t, apptest.Database(t), func() apptest.PostgreSQLFault {
 		if hangs.Load() {
 			return apptest.PostgreSQLFault{Delay: 5 * time.Second}
@@ -124,7 +124,7 @@ func TestReadyWhileClientsInMemoryMayBeUsed(t *testing.T) {
 	})
 	redis := apptest.StartRedis(t)
 	s := register(apptest.On(t, postgres.URL, redis, "--request-timeout=1s", "--client-max-stale=3s"))
-	stranger := s.Another("--request-timeout=1s") // knows no client
+	stranger := s.Another("--request-timeout=1s") // has no client in memory
 	s.Token("alice", secret)
 	expect := func(on *apptest.Server, status int, text string) {
 		t.Helper()

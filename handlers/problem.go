@@ -10,13 +10,13 @@ import (
 	"chit/models"
 )
 
-// problem is an error with the answer that it gives (RFC 6749 §5.2). What the client reads and what
-// caused it are two fields: the cause goes to the log alone.
+// problem is an error together with its answer (RFC 6749 §5.2). The client receives the description. The
+// cause goes to the log only.
 type problem struct {
 	status      int
 	code        string
 	description string
-	retryAfter  int // seconds, of a 429
+	retryAfter  int // seconds, for a 429
 	cause       error
 }
 
@@ -29,7 +29,7 @@ func (p *problem) Error() string {
 
 func (p *problem) Unwrap() error { return p.cause }
 
-// because returns p with a cause for the log.
+// because returns a copy of p with a cause for the log.
 func (p *problem) because(cause error) *problem {
 	caused := *p
 	caused.cause = cause
@@ -44,7 +44,7 @@ func refused(code, description string) *problem {
 	return &problem{status: http.StatusBadRequest, code: code, description: description}
 }
 
-// What a request can have wrong before any rule is asked.
+// Faults of a request that are found before any rule applies.
 var (
 	errSecretInQuery      = invalidRequest("a client_secret in the query string is refused: it ends up in logs; send it in the Authorization header or in the body")
 	errContentType        = invalidRequest("the Content-Type must be application/x-www-form-urlencoded")
@@ -62,7 +62,7 @@ var (
 	errGrantType          = refused("unsupported_grant_type", "the only grant_type here is client_credentials")
 )
 
-// problems is the one table from what the rules and the stores return to what a client reads.
+// problems maps the errors of the rules and of the storage to answers.
 var problems = []struct {
 	err error
 	problem
@@ -79,7 +79,7 @@ var problems = []struct {
 	{echo.ErrMethodNotAllowed, *errMethodNotAllowed},
 }
 
-// problemOf returns the answer to an error. One that is in no table is the server's own fault.
+// problemOf returns the answer to an error. An error without an entry is a fault of the server.
 func problemOf(err error) *problem {
 	var p *problem
 	if errors.As(err, &p) {
@@ -94,10 +94,10 @@ func problemOf(err error) *problem {
 	return unexpected.because(err)
 }
 
-// retryAfter is what a client is told to wait, in seconds, when the server cannot answer now.
+// retryAfter is the Retry-After of a 503, in seconds.
 const retryAfter = 1
 
-// write answers with the problem, as JSON.
+// write answers with the problem as JSON.
 func (p *problem) write(c echo.Context) error {
 	header := c.Response().Header()
 	switch p.status {
@@ -110,7 +110,7 @@ func (p *problem) write(c echo.Context) error {
 	case http.StatusTooManyRequests:
 		header.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	case http.StatusRequestEntityTooLarge:
-		header.Set("Connection", "close") // what is left of the body is not worth reading
+		header.Set("Connection", "close") // the rest of the body is not read
 	}
 	return answer(c, p.status, struct {
 		Error       string `json:"error"`

@@ -7,7 +7,7 @@ import (
 	"chit/models"
 )
 
-// revoke is the revocation endpoint (RFC 7009 §2). A token that is not there is revoked already.
+// revoke is the revocation endpoint (RFC 7009 §2). Revoking a token that does not exist is no error.
 func (a *API) revoke(ctx context.Context, x *exchange, client *models.Client, form form) error {
 	if form.get("token") == "" {
 		return errTokenMissing

@@ -55,7 +55,7 @@ func TestRevokeRules(t *testing.T) {
 	})
 }
 
-// The operator's way, as the contract prints it: DEL in Redis.
+// The documented way of an operator: DEL in Redis.
 func TestDeleteInRedis(t *testing.T) {
 	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
 		register(s)

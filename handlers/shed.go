@@ -13,21 +13,22 @@ var errOverload = &problem{status: http.StatusServiceUnavailable, code: "tempora
 	description: "the server has more requests than it can answer in time: try again in a moment"}
 
 const (
-	// burst is for how long after a calm a queue may be long: who comes in it may wait for patience.
+	// burst is how long after a calm period a queue may be long. Requests that arrive in this time may wait
+	// for patience.
 	burst = 500 * time.Millisecond
-	// crowdedPatience is how long a request may wait in a queue that has stood for longer than a burst:
-	// more requests come than can be answered, and a longer queue would only make all of them late.
+	// crowdedPatience is how long a request may wait in a queue that has lasted for longer than a burst.
+	// More requests arrive than can be answered, and a longer queue would only make all of them late.
 	crowdedPatience = 2 * time.Millisecond
-	// calm is for how long nobody may have waited before a queue may be long again.
+	// calm is how long no request may have waited before a queue may be long again.
 	calm = time.Second
-	// maxQueue bounds the memory of a queue.
+	// maxQueue limits the memory of a queue.
 	maxQueue = 20_000
 )
 
-// Gate bounds how many requests are worked on at once. Others wait in a queue, which is bounded by the
-// time waited in it, as CoDel bounds it (RFC 8289): long for a burst from a calm, short while it stands.
-// Who has waited for too long is turned away. A request is counted from when its body has arrived: who
-// sends slowly holds a connection and no place.
+// Gate limits the number of requests in progress. Other requests wait in a queue. The time in the queue is
+// limited, in the way of CoDel (RFC 8289): it is long for a burst after a calm period, and short for a
+// queue that lasts. A request that has waited for too long is refused. A request enters the gate when its
+// body has arrived, so a slow sender takes a connection but no place.
 type Gate struct {
 	limit    int
 	patience time.Duration
@@ -36,24 +37,24 @@ type Gate struct {
 	mu       sync.Mutex
 	inFlight int
 	waiting  int
-	queue    []*waiter // some of them may have gone
-	since    time.Time // the beginning of the present burst
-	last     time.Time // when somebody last began to wait
+	queue    []*waiter // some of them may have given up
+	since    time.Time // start of the present burst
+	last     time.Time // when a request last began to wait
 }
 
 // waiter is a request in the queue.
 type waiter struct {
-	admitted chan struct{} // closed when it has a place; guarded by Gate.mu, as gone is
+	admitted chan struct{} // closed when it gets a place; guarded by Gate.mu, like gone
 	gone     bool
 }
 
-// Gates are the places of a request. What strangers cause has its own bounds: a request is at Unknown
-// while the database is asked for its client, at Refused once its secret has been found wrong, until
-// that is confirmed and counted, and otherwise at Known.
+// Gates are the limits for different kinds of requests, so that unauthenticated requests do not take the
+// places of others. A request is at Unknown while the database is asked for its client. It is at Refused
+// after its secret was found wrong, while that is confirmed and counted. Otherwise it is at Known.
 type Gates struct{ Known, Unknown, Refused *Gate }
 
-// NewGates returns gates: for limit requests of known clients, and fewer of others. In a burst a request
-// waits at each for patience at most. registry collects their metrics.
+// NewGates returns gates with limit places for known clients, and fewer for others. In a burst a request
+// waits at each gate for patience at most. The metrics of the gates are registered with registry.
 func NewGates(limit int, patience time.Duration, registry prometheus.Registerer) Gates {
 	shed := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "chit_http_requests_shed_total",
@@ -77,8 +78,8 @@ func (g *Gate) gauge(name, help, gate string, value *int) prometheus.Collector {
 	})
 }
 
-// enter takes a place, which leave gives back unless enter has failed. It waits for one no longer than
-// the queue allows and ctx.
+// enter takes a place. It waits no longer than the queue and ctx allow. If it returns no error, leave must
+// follow.
 func (g *Gate) enter(ctx context.Context) error {
 	g.mu.Lock()
 	if g.inFlight < g.limit {
@@ -106,7 +107,7 @@ func (g *Gate) enter(ctx context.Context) error {
 	return g.giveUp(w)
 }
 
-// mayWait returns for how long a request that comes now may wait.
+// mayWait returns how long a request that arrives now may wait.
 func (g *Gate) mayWait(now time.Time) time.Duration {
 	if g.waiting == 0 && now.Sub(g.last) >= calm {
 		g.since = now
@@ -118,7 +119,7 @@ func (g *Gate) mayWait(now time.Time) time.Duration {
 	return min(crowdedPatience, g.patience)
 }
 
-// giveUp takes a waiter out of the queue, unless it has just got a place.
+// giveUp removes a waiter from the queue, unless it has just got a place.
 func (g *Gate) giveUp(w *waiter) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -133,7 +134,7 @@ func (g *Gate) giveUp(w *waiter) error {
 	return errOverload
 }
 
-// leave gives a place back, to whoever waits first.
+// leave gives the place to the first waiter, or frees it.
 func (g *Gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -150,7 +151,7 @@ func (g *Gate) leave() {
 	g.inFlight--
 }
 
-// pass moves a request to another gate. On failure it is at none.
+// pass moves a request to another gate. If that fails, the request has no place.
 func (x *exchange) pass(ctx context.Context, to *Gate) error {
 	if x.gate == to {
 		return nil
@@ -163,7 +164,7 @@ func (x *exchange) pass(ctx context.Context, to *Gate) error {
 	return nil
 }
 
-// leave gives back the place that the request has.
+// leave frees the place of the request.
 func (x *exchange) leave() {
 	if x.gate != nil {
 		x.gate.leave()

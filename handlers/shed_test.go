@@ -11,14 +11,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// For how long a request may wait: for long in a burst from a calm, briefly once a queue stands, and for
-// long again only after a calm.
+// A request may wait for long in a burst after a calm period, briefly once a queue lasts, and for long
+// again only after another calm period.
 func TestPatience(t *testing.T) {
 	g := NewGates(8, time.Second, prometheus.NewRegistry()).Known
 	now := time.Now()
 	for i, step := range []struct {
 		pass    time.Duration
-		waiting int // those who wait already
+		waiting int // requests that wait already
 		want    time.Duration
 	}{
 		{0, 0, time.Second},
@@ -39,8 +39,8 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// A thousand requests that come at once from a calm all get a place, never more than the limit at a
-// time, and in the end all places are free.
+// A thousand requests that arrive at once all get a place. There are never more in progress than the limit,
+// and in the end all places are free.
 func TestBurstIsServedWhole(t *testing.T) {
 	g := NewGates(8, time.Minute, prometheus.NewRegistry()).Known
 	var inside, most, refused atomic.Int64
@@ -63,7 +63,7 @@ func TestBurstIsServedWhole(t *testing.T) {
 	}
 }
 
-// Requests that give up, by themselves or because they have waited for too long, leave no place taken.
+// Requests that are cancelled or have waited for too long leave no place taken.
 func TestThoseWhoGiveUpLeaveNothingBehind(t *testing.T) {
 	g := NewGates(4, time.Millisecond, prometheus.NewRegistry()).Known
 	var wait sync.WaitGroup

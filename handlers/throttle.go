@@ -13,16 +13,16 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Failures counts failed authentications. Wait returns for how long no attempt of a client id from
-// an address is to be looked at, Count counts one that has failed and returns how long to wait if it
-// was one too many; 0 means not at all. Neither may fail, and Wait may ask nobody for an attempt
-// that need not wait.
+// Failures counts failed authentications. Wait returns how long a client id at an address must wait before
+// its attempt is processed. Count counts a failed attempt, and returns how long to wait if the limit is
+// exceeded. 0 means that there is no need to wait. Neither method may fail. Wait should not ask Redis for
+// an attempt that need not wait.
 type Failures interface {
 	Wait(ctx context.Context, address, clientID string) time.Duration
 	Count(ctx context.Context, address, clientID string) time.Duration
 }
 
-// throttled is the answer to an attempt that is not looked at, or was one too many.
+// throttled is the answer to an attempt that is blocked or exceeds the limit.
 func throttled(wait time.Duration, x *exchange) *problem {
 	p := &problem{status: http.StatusTooManyRequests, code: "temporarily_unavailable",
 		description: "too many failed authentications: wait before trying again, and see that id and secret are right",
@@ -35,7 +35,7 @@ func throttled(wait time.Duration, x *exchange) *problem {
 	return p.because(fmt.Errorf("too many failed authentications from %s%s", x.RealIP(), hint))
 }
 
-// RealIP returns the address of the client, worked out once.
+// RealIP returns the address of the client. It is determined once for each request.
 func (x *exchange) RealIP() string {
 	if x.address == "" {
 		x.address = x.Context.RealIP()
@@ -43,9 +43,9 @@ func (x *exchange) RealIP() string {
 	return x.address
 }
 
-// addresses returns what tells the address of a client: the peer's, or the last one in
-// X-Forwarded-For that is not a proxy's if the peer is one of the proxies. Of what others say in
-// that header nothing is believed. A header that is malformed there leaves the peer's.
+// addresses returns a function that determines the address of a client. That is the address of the peer. If
+// the peer is a proxy, it is the last address in X-Forwarded-For that is not a proxy. The header is ignored
+// if it comes from anyone else, or if it is malformed.
 func addresses(proxies []netip.Prefix) echo.IPExtractor {
 	direct := echo.ExtractIPDirect()
 	if len(proxies) == 0 {
@@ -69,7 +69,7 @@ func isProxy(proxies []netip.Prefix, address netip.Addr) bool {
 	return slices.ContainsFunc(proxies, func(proxy netip.Prefix) bool { return proxy.Contains(address) })
 }
 
-// parseHop reads an address as proxies write it: bare, or with a port as some do, 203.0.113.9:4711 and
+// parseHop parses an address as proxies write it: with or without a port, such as 203.0.113.9:4711 and
 // [2001:db8::1]:443.
 func parseHop(text string) (netip.Addr, bool) {
 	text = strings.TrimSpace(text)

@@ -13,7 +13,7 @@ import (
 
 const tokenPlease = "grant_type=client_credentials"
 
-// from sends a token request as a proxy on this machine passes it on for an address.
+// from sends a token request as a proxy on this machine would, for the given address.
 func from(t *testing.T, s *apptest.Server, address, client, secret string) apptest.Answer {
 	t.Helper()
 	r := request(t, s.URL+"/token", tokenPlease)
@@ -22,7 +22,7 @@ func from(t *testing.T, s *apptest.Server, address, client, secret string) appte
 	return s.Do(r)
 }
 
-// guess sends wrong secrets and returns the statuses, each once.
+// guess sends wrong secrets and returns the different statuses.
 func guess(t *testing.T, s *apptest.Server, times int, address, client string) string {
 	t.Helper()
 	var seen []string
@@ -92,7 +92,7 @@ func checkThrottlingIsSeen(t *testing.T, s *apptest.Server) {
 	}
 }
 
-// All endpoints are one: what is used up at one is used up at the others.
+// All endpoints share one count.
 func TestGuessingAtEveryEndpoint(t *testing.T) {
 	s := register(apptest.Embedded(t, "--throttle-client=3"))
 	for _, path := range []string{"/token", "/oauth2/introspect", "/revoke"} {
@@ -121,7 +121,7 @@ func TestGuessingOverManyClients(t *testing.T) {
 	}
 }
 
-// Two nodes count together, and a block is everywhere at once.
+// Two nodes share one count, and a block is in force on both at once.
 func TestGuessingOnTwoNodes(t *testing.T) {
 	one := register(apptest.Real(t, behindProxy...))
 	two := one.Another(behindProxy...)
@@ -161,8 +161,8 @@ func TestGuessingWithoutRedis(t *testing.T) {
 	}
 }
 
-// An authentication that succeeds asks nothing of Redis, also while others are blocked. That the
-// token is garbage needs no Redis either.
+// A successful authentication sends no command to Redis, even while others are blocked. A malformed token
+// needs no command either.
 func TestSuccessCostsNoCommand(t *testing.T) {
 	s := register(apptest.Real(t, behindProxy...))
 	guess(t, s, 6, "192.0.2.1", "alice")
@@ -188,7 +188,7 @@ func TestSuccessCostsNoCommand(t *testing.T) {
 	}
 }
 
-// Requests without credentials guess nothing, and cannot use up anybody's attempts.
+// Requests without credentials guess nothing, so they do not count.
 func TestNoCredentialsAreNoGuess(t *testing.T) {
 	s := register(apptest.Embedded(t, "--throttle-client=3", "--throttle-address=3"))
 	for range 6 {
@@ -199,7 +199,7 @@ func TestNoCredentialsAreNoGuess(t *testing.T) {
 	s.Token("alice", secret)
 }
 
-// The metadata and health of a server are not behind authentication, so not behind its limits.
+// Metadata and health need no authentication, so they are never throttled.
 func TestBlockedAddressSeesHealth(t *testing.T) {
 	s := register(apptest.Embedded(t, "--throttle-address=1"))
 	s.Post("/token", "alice", "wrong", tokenPlease)

@@ -14,26 +14,26 @@ import (
 	"chit/models"
 )
 
-// A difference counts as a leak if it is significant beyond doubt and not a matter of a few
-// instructions: an address, a branch or the clock's grain differ between any two calls.
+// A difference counts as a leak if it is clearly significant and larger than a few instructions. Addresses,
+// branches and the resolution of the clock always differ a little.
 const (
 	timedCalls = 100_000
-	leakT      = 10   // of Welch's t; dudect calls 10 definite
-	leakShare  = 0.05 // of the time that a call takes
+	leakT      = 10   // Welch's t; dudect calls 10 definite
+	leakShare  = 0.05 // part of the time that a call takes
 )
 
-// difference is how the second of two calls compares to the first.
+// difference compares the second of two calls with the first.
 type difference struct {
 	t     float64 // Welch's
-	share float64 // of the mean of the first
+	share float64 // part of the mean of the first
 }
 
 func (d difference) leaks() bool { return math.Abs(d.t) > leakT && math.Abs(d.share) > leakShare }
 
-// timings runs two calls 100,000 times in random order, and compares how long they took as dudect
-// does (Reparaz, Balasch, Verbauwhede: Dude, is my code constant time?): by Welch's t, also of what
-// lies below several percentiles, since the scheduler adds to the slow end. It returns the
-// difference of the highest t among those that leak, else among all.
+// timings runs two calls 100,000 times in random order, and compares their times as dudect does (Reparaz,
+// Balasch, Verbauwhede: Dude, is my code constant time?). It uses Welch's t, also for the times below
+// several percentiles, because the scheduler adds to the slow end. It returns the difference with the
+// highest t among those that are leaks, or among all if there is none.
 func timings(calls [2]func()) (worst difference) {
 	var took [2][]float64
 	for range timedCalls {
@@ -57,8 +57,8 @@ func below(values []float64, limit float64) []float64 {
 	return slices.DeleteFunc(slices.Clone(values), func(value float64) bool { return value > limit })
 }
 
-// compare returns Welch's t of two samples, and by how much their means differ. A sample that the
-// percentile has emptied is as different as can be.
+// compare returns Welch's t of two samples, and the difference of their means. If the percentile leaves one
+// sample empty, the samples are as different as possible.
 func compare(a, b []float64) difference {
 	if len(a) < 2 || len(b) < 2 {
 		return difference{t: math.Inf(1), share: 1}
@@ -80,8 +80,8 @@ func moments(values []float64) (mean, variance float64) {
 	return mean, variance / float64(len(values)-1)
 }
 
-// leak reports whether each of three runs of its own finds a leak: what a noisy machine does to one
-// of them it seldom does to all, and in the same direction.
+// leak reports whether each of three runs finds a leak. A noisy machine seldom causes the same difference
+// three times.
 func leak(t *testing.T, calls [2]func()) bool {
 	t.Helper()
 	build, _ := debug.ReadBuildInfo()
@@ -99,7 +99,7 @@ func leak(t *testing.T, calls [2]func()) bool {
 	return true
 }
 
-// memory is clients in memory. To ask for one costs the same whether or not there is one.
+// memory has clients in memory. Finding a client and finding none cost the same.
 type memory map[string]*models.Client
 
 func (m memory) Find(_ context.Context, id string) (*models.Client, error) {
@@ -121,8 +121,8 @@ const (
 	wrongLate   = "chits_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQAAAAAX"
 )
 
-// What a stranger can learn by the clock: not if there is a client of an id, not how much of a
-// secret is right, and not how long the secret is.
+// The time of an answer does not tell whether a client id exists, how much of a secret is right, or how
+// long the secret is.
 func TestAuthenticationTiming(t *testing.T) {
 	now := time.Now()
 	named := func(secret string) *models.Client {
@@ -162,7 +162,7 @@ func TestAuthenticationTiming(t *testing.T) {
 	}
 }
 
-// The same measurement sees a comparison that ends at the first difference.
+// The measurement detects a comparison that stops at the first difference.
 func TestTimingSeesALeak(t *testing.T) {
 	var same bool
 	leaky := func(presented string) func() {

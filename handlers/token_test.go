@@ -40,7 +40,7 @@ func TestTokenRules(t *testing.T) {
 		user, secret string
 		form         string
 		status       int
-		want         string // scope of the token, or error
+		want         string // scope of the token, or the error
 	}{
 		{"scope in the order requested", "alice", secret, "grant_type=client_credentials&scope=write+read", 200, "write read"},
 		{"scope without repeats", "alice", secret, "grant_type=client_credentials&scope=read+read", 200, "read"},
@@ -117,8 +117,8 @@ func TestTokenPrefix(t *testing.T) {
 	}
 }
 
-// What operators see in Redis: keys by the hash of the token, JSON, an index by expiry, and nowhere
-// the token itself.
+// Operators see documented keys in Redis: named by the hash of the token, with JSON values, and an index
+// ordered by expiry. The token itself is nowhere.
 func TestTokenInRedis(t *testing.T) {
 	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
 		register(s)
@@ -154,7 +154,7 @@ func TestTokenInRedis(t *testing.T) {
 	})
 }
 
-// A body that is not a form, is too large, or comes by another method.
+// Bodies that are not a form or too large, and other methods.
 func TestRequestForms(t *testing.T) {
 	s := register(apptest.Embedded(t))
 	const form = "application/x-www-form-urlencoded"
@@ -222,7 +222,7 @@ func TestBodyOf64KiBIsRead(t *testing.T) {
 	}
 }
 
-// A body of unknown length is bounded as well.
+// A body of unknown length is limited, too.
 func TestChunkedBodyOver64KiB(t *testing.T) {
 	s := register(apptest.Embedded(t))
 	body := io.LimitReader(strings.NewReader(strings.Repeat("a", 1<<20)), 1<<20) // hides its length
@@ -236,7 +236,7 @@ func TestChunkedBodyOver64KiB(t *testing.T) {
 	}
 }
 
-// The query string is never read: not for what it lacks, and not for what it has.
+// The query string is never read.
 func TestQueryIsIgnored(t *testing.T) {
 	s := register(apptest.Embedded(t))
 	if answer := s.Post("/token?scope=admin&grant_type=password", "alice", secret, "grant_type=client_credentials"); answer.Text("scope") != "read write" {
@@ -250,7 +250,7 @@ func TestQueryIsIgnored(t *testing.T) {
 	}
 }
 
-// RFC 6749 §5.2 has a small alphabet for descriptions.
+// RFC 6749 §5.2 allows only some characters in descriptions.
 func TestErrorDescriptions(t *testing.T) {
 	s := register(apptest.Embedded(t))
 	wellFormed := regexp.MustCompile(`^[\x20\x21\x23-\x5B\x5D-\x7E]+$`)

@@ -11,10 +11,10 @@ import (
 	"chit/repository"
 )
 
-// Vulnerabilities that other servers of this kind have had, each as the attack that it was.
+// Vulnerabilities of other servers of this kind. Each test is the attack.
 
-// Keycloak CVE-2026-37979: any client that could authenticate could introspect the tokens of any
-// other. Here that takes a resource server; for all others such a token is like one that is not.
+// Keycloak CVE-2026-37979: any client that could authenticate could introspect the tokens of any other.
+// Here only a resource server can. For all other clients such a token is inactive.
 func TestKeycloakCVE202637979IntrospectionOfAnothersToken(t *testing.T) {
 	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
 		register(s)
@@ -38,9 +38,8 @@ func TestKeycloakCVE202637979IntrospectionOfAnothersToken(t *testing.T) {
 	})
 }
 
-// ZITADEL CVE-2026-27840: an opaque token was accepted when its end was cut off. Here no proper
-// prefix of a live token is one, and no live token with a tail, not for introspection and not for
-// revocation.
+// ZITADEL CVE-2026-27840: a truncated opaque token was accepted. Here no truncated or extended token is
+// accepted, for introspection and for revocation.
 func TestZITADELCVE202627840TruncatedToken(t *testing.T) {
 	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
 		register(s)
@@ -69,8 +68,8 @@ func TestZITADELCVE202627840TruncatedToken(t *testing.T) {
 	})
 }
 
-// fosite CVE-2020-15223: revocation answered 200 although the storage had failed. Here it is 503
-// until Redis has said that the token is gone.
+// fosite CVE-2020-15223: revocation answered 200 although the storage had failed. Here the answer is 503
+// until Redis has acknowledged that the token is gone.
 func TestFositeCVE202015223RevocationThatWasNotStored(t *testing.T) {
 	for name, fault := range map[string]struct{ begin, end func(*apptest.Redis) }{
 		"refuses writes": {
@@ -106,8 +105,8 @@ func TestFositeCVE202015223RevocationThatWasNotStored(t *testing.T) {
 	}
 }
 
-// go-oauth2: a client whose stored secret was empty was opened by an empty one. Here neither an
-// empty hash opens, nor the hash of an empty secret, current or retired.
+// go-oauth2: a client with an empty stored secret could authenticate with an empty secret. Here neither an
+// empty hash nor the hash of an empty secret lets anybody in, current or retired.
 func TestGoOAuth2EmptyStoredSecret(t *testing.T) {
 	const emptyHash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" // printf '' | openssl dgst -sha256 -binary | base64
 	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
@@ -128,8 +127,8 @@ func TestGoOAuth2EmptyStoredSecret(t *testing.T) {
 	})
 }
 
-// Keycloak CVE-2026-8922: an instant before which tokens are revoked was overridden by an older
-// one, and revoked tokens lived again. Here the later one stays, whatever else an operator does.
+// Keycloak CVE-2026-8922: a time of revocation was replaced by an earlier one, and revoked tokens were
+// active again. Here the later time stays, whatever else an operator does.
 func TestKeycloakCVE20268922OlderRevocationInstant(t *testing.T) {
 	s := register(apptest.Real(t))
 	clients, err := repository.OpenPostgreSQL(s.DatabaseURL)
@@ -169,8 +168,8 @@ func TestKeycloakCVE20268922OlderRevocationInstant(t *testing.T) {
 	}
 }
 
-// Ory Hydra read bodies of any length at an endpoint that strangers reach, and kept them in memory.
-// Here each endpoint stops at 64 KiB, whether or not a length is declared, and whoever asks.
+// Ory Hydra read bodies of any length into memory, at an endpoint without authentication. Here every
+// endpoint stops at 64 KiB, whether or not a length is declared.
 func TestHydraBodyWithoutALimit(t *testing.T) {
 	s := register(apptest.Embedded(t))
 	for _, path := range []string{"/token", "/introspect", "/revoke", "/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"} {
