@@ -1,5 +1,5 @@
-// Package app puts the server together: settings, wiring, lifecycle, the embedded mode, and the
-// command line.
+// Package app puts the server together. It has the settings, the wiring, the start and the stop, the
+// embedded mode, and the command line.
 package app
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Exit statuses of every command.
+// Exit statuses of the commands.
 const (
 	exitFailure = 1
 	exitUsage   = 2
@@ -34,15 +34,15 @@ type commands struct {
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
-// console is where a command reads and writes.
+// console has the input and output of a command.
 type console struct {
 	context.Context
 	in       *os.File
 	out, err io.Writer
-	unnoted  *error // why a change is not in the audit log
+	unnoted  *error // why a change is missing from the audit log
 }
 
-// usageError is a fault of the one who typed the command.
+// usageError is a wrong use of the command line.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -50,7 +50,7 @@ func (e usageError) Unwrap() error { return e.error }
 // Main runs the command line of this process and exits.
 func Main() {
 	for _, variable := range os.Environ() {
-		// Compose files and shells make empty variables of what was left out.
+		// Compose files and shells set variables to an empty text if they have no value.
 		if name, value, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "CHIT_") && value == "" {
 			os.Unsetenv(name)
 		}
@@ -86,8 +86,8 @@ func run(args []string, c *console) int {
 	return 0
 }
 
-// spelledOut replaces the forms that other programs have for help and version: chit help client create, and
-// chit --version.
+// spelledOut replaces other common forms for help and version: "chit help client create" and "chit
+// --version".
 func spelledOut(args []string) []string {
 	switch {
 	case len(args) > 0 && args[0] == "help":
@@ -98,16 +98,16 @@ func spelledOut(args []string) []string {
 	return args
 }
 
-// notAWord finds what was typed in the wrong place and may be a token or a secret.
+// notAWord matches parts of an error that may be a token or a secret in the wrong place.
 var notAWord = regexp.MustCompile(`(unexpected argument) ([^\s,]*[^a-z\s,-][^\s,]*|[^\s,]{20,})|[0-9A-Za-z-]{1,32}_[A-Z2-7]{59}`)
 
-// withoutSecrets returns the error of a command line without what may be a secret in it.
+// withoutSecrets returns an error of the command line parser without parts that may be a secret.
 func withoutSecrets(err error) error {
 	return errors.New(notAWord.ReplaceAllString(err.Error(), "$1 (not repeated here: it may be a secret)"))
 }
 
-// ParseConfig returns the settings of chit serve for these flags and the environment, complete and
-// checked. The error has a line for each fault.
+// ParseConfig returns the settings of chit serve for these flags and the environment. The error has a line
+// for each fault.
 func ParseConfig(flags ...string) (Config, error) {
 	var config Config
 	parser, err := kong.New(&config, kong.Name("chit"))
@@ -120,11 +120,11 @@ func ParseConfig(flags ...string) (Config, error) {
 	return config, config.complete()
 }
 
-// failTimeout is for how long fail waits for who reads what it prints.
+// failTimeout is how long fail waits while its output is not read.
 const failTimeout = time.Second
 
-// fail prints err as a line of its own, or as a list where it is several, and returns the status. Its
-// reader may be the one whose pipe is full: that does not keep the process from ending.
+// fail prints err on one line, or as a list if it has several lines, and returns the exit status. The
+// process ends even if nobody reads the output.
 func (c *console) fail(err error) int {
 	lines := strings.Split(strings.TrimSpace(explain(err)), "\n")
 	message := "chit: " + lines[0] + "\n"
@@ -134,7 +134,7 @@ func (c *console) fail(err error) int {
 	printed := make(chan struct{})
 	go func() {
 		defer close(printed)
-		_, _ = io.WriteString(c.err, message) // the status says the rest
+		_, _ = io.WriteString(c.err, message) // the exit status still reports the failure
 	}()
 	select {
 	case <-printed:
@@ -146,8 +146,7 @@ func (c *console) fail(err error) int {
 	return exitFailure
 }
 
-// explain puts what an operator can do in the place of what a library says, where there is
-// something.
+// explain replaces some errors of libraries with what an operator can do.
 func explain(err error) string {
 	var postgres *pgconn.PgError
 	if errors.As(err, &postgres) {
@@ -160,7 +159,8 @@ func explain(err error) string {
 	}
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
-		// One line a try: several hosts, and each with and without TLS.
+		// The error has one line for each attempt. There may be several hosts, and each is tried with and
+		// without TLS.
 		tries := strings.FieldsFunc(connect.Error(), func(r rune) bool { return r == '\n' || r == '\t' })
 		return "cannot reach the database: " + strings.Join(slices.Compact(tries), " ")
 	}

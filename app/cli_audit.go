@@ -24,12 +24,12 @@ const (
 	auditTokensRevoked  = "tokens_revoked"
 )
 
-// auditFlag is for commands that change something.
+// auditFlag is the flag of all commands that change something.
 type auditFlag struct {
 	AuditLog string `name:"audit-log" env:"CHIT_AUDIT_LOG" placeholder:"PATH" help:"File that gets a line in JSON for each change, or - for standard error (default: the system's log, where there is one)."`
 }
 
-// check returns a fault if the file cannot be written to. Nothing is changed then.
+// check returns a fault if the file cannot be written to. Commands call it before they change anything.
 func (f auditFlag) check() error {
 	if f.AuditLog == "" || f.AuditLog == "-" {
 		return nil
@@ -45,8 +45,8 @@ func (f auditFlag) open() (*os.File, error) {
 	return os.OpenFile(f.AuditLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 }
 
-// note writes a line that says who has made a change. Attributes hold no secret. A line that cannot be written
-// fails the command at its end.
+// note writes an audit line for a change. The attributes must not contain a secret. If the line cannot be
+// written, the command fails at its end.
 func (f auditFlag) note(c *console, event string, attributes ...slog.Attr) {
 	var line bytes.Buffer
 	record := slog.New(slog.NewJSONHandler(&line, nil)).With(slog.String("event", event), slog.String("operator", operator()))
@@ -61,7 +61,7 @@ func (f auditFlag) write(c *console, line []byte) error {
 	case "":
 		system, err := syslog.New(syslog.LOG_AUTH|syslog.LOG_INFO, "chit")
 		if err != nil {
-			return nil // there is no system log, as in containers
+			return nil // there is no system log, for example in a container
 		}
 		defer system.Close()
 		return system.Info(string(line))
@@ -77,7 +77,7 @@ func (f auditFlag) write(c *console, line []byte) error {
 	return errors.Join(err, file.Close())
 }
 
-// operator names the user of the system who has typed the command.
+// operator returns the name of the system user that runs the command.
 func operator() string {
 	name := "uid " + strconv.Itoa(os.Getuid())
 	if found, err := user.Current(); err == nil {

@@ -24,7 +24,7 @@ type clientCommands struct {
 	Delete       clientDeleteCommand  `cmd:"" help:"Delete a client and revoke its tokens."`
 }
 
-// secretFlag is what a command needs that makes up a secret.
+// secretFlag is for commands that generate a secret.
 type secretFlag struct {
 	TokenPrefix string `env:"CHIT_TOKEN_PREFIX" default:"chit" placeholder:"TEXT" help:"The server's token prefix, which the secret begins with (default ${default})."`
 }
@@ -107,14 +107,14 @@ func checkScope(scope string) error {
 	return nil
 }
 
-// fitsClientID is stricter than the database: a colon or a space in an id is a trap for those who
-// write HTTP Basic by hand.
+// fitsClientID is stricter than the database. A colon or a space in an id leads to mistakes with HTTP
+// Basic.
 func fitsClientID(id string) bool {
 	visible := func(r rune) bool { return r > ' ' && r <= '~' && r != ':' }
 	return models.CanBeClientID(id) && strings.IndexFunc(id, func(r rune) bool { return !visible(r) }) < 0
 }
 
-// noSuchClient puts the id into models.ErrClientNotFound, and leaves every other error as it is.
+// noSuchClient adds the id to models.ErrClientNotFound, and returns any other error unchanged.
 func noSuchClient(id string, err error) error {
 	if errors.Is(err, models.ErrClientNotFound) {
 		return fmt.Errorf("there is no client %q", id)

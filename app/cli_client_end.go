@@ -23,7 +23,7 @@ func (*clientDisableCommand) Help() string {
 	return "It is refused and its tokens are inactive at once, on every node; the keys in Redis are removed then. Ctrl-C stops that without harm.\n\nExample:\n\n  chit client disable billing-job --yes"
 }
 
-// Run disables the client and removes the keys of its tokens.
+// Run disables the client and deletes the keys of its tokens.
 func (cmd *clientDisableCommand) Run(c *console) error {
 	if err := errors.Join(cmd.completeBoth(), cmd.auditFlag.check()); err != nil {
 		return usageError{err}
@@ -65,7 +65,7 @@ func (*clientEnableCommand) Help() string {
 	return "Tokens that `chit client disable` has ended stay ended; those of a client that was disabled by SQL alone are active again.\n\nExample:\n\n  chit client enable billing-job"
 }
 
-// Run enables the client and prints it as it is then.
+// Run enables the client and prints it.
 func (cmd *clientEnableCommand) Run(c *console) error {
 	if err := errors.Join(cmd.resolve(), cmd.validate(), cmd.auditFlag.check()); err != nil {
 		return usageError{err}
@@ -93,8 +93,8 @@ func (*clientDeleteCommand) Help() string {
 	return "It is disabled first, which ends its tokens on every node within a second. Then it is deleted, and the keys in Redis are removed. Ctrl-C stops that; the command, run again, or `chit token revoke --client` goes on with it.\n\nExample:\n\n  chit client delete billing-job --yes"
 }
 
-// Run deletes the client and removes the keys of its tokens. Before that it shuts the client out and lets
-// every node hear of it: a token that a node still issues is then among those that are removed.
+// Run deletes the client and the keys of its tokens. It disables the client first and waits until every
+// node knows, so that tokens that a node has issued meanwhile are deleted, too.
 func (cmd *clientDeleteCommand) Run(c *console) error {
 	if err := errors.Join(cmd.completeBoth(), cmd.auditFlag.check()); err != nil {
 		return usageError{err}
@@ -118,7 +118,7 @@ func (cmd *clientDeleteCommand) Run(c *console) error {
 		cmd.note(c, auditClientDeleted, slog.String("client_id", cmd.ID))
 		r := revocation{
 			fact: fmt.Sprintf("client %s is deleted, and its tokens are inactive", cmd.ID),
-			// The tokens that are left would belong to it.
+			// Tokens that remain would belong to the new client.
 			resume: fmt.Sprintf("`chit token revoke --client %s` removes the rest: run it before a client of this id is registered again", cmd.ID),
 			of:     []string{cmd.ID},
 			purge:  everything,
@@ -131,8 +131,8 @@ func (cmd *clientDeleteCommand) Run(c *console) error {
 	})
 }
 
-// letNodesHear waits until every node must know that the client is disabled. In the embedded mode the
-// server asks the database each time.
+// letNodesHear waits until every node knows that the client is disabled. In the embedded mode the server
+// has no cache, so there is nothing to wait for.
 func (cmd *clientDeleteCommand) letNodesHear(c *console, store *tokens.Store) error {
 	if store == nil || cmd.Embedded() {
 		return nil

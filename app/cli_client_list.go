@@ -24,7 +24,7 @@ func (*clientListCommand) Help() string {
 	return "The order is that of the ids. The table shortens long names and scopes; JSON and chit client show have them whole.\n\nExamples:\n\n  chit client list --query billing\n\n  chit client list --limit 50 --after billing-job --output json"
 }
 
-// Run prints the clients that are asked for, and where the next page begins.
+// Run prints the selected clients. If there are more, it prints where the next page begins.
 func (cmd *clientListCommand) Run(c *console) error {
 	faults := []error{cmd.resolve(), cmd.validate()}
 	if cmd.Limit < 0 {
@@ -37,7 +37,7 @@ func (cmd *clientListCommand) Run(c *console) error {
 	err := cmd.withClients(c, func(clients *repository.Clients) (err error) {
 		page := repository.Page{Query: cmd.Query, After: cmd.After}
 		if cmd.Limit > 0 {
-			page.Limit = cmd.Limit + 1 // one more tells whether there is a next page
+			page.Limit = cmd.Limit + 1 // one more shows whether there is a next page
 		}
 		found, err = clients.List(c, page)
 		return err
@@ -69,12 +69,12 @@ func (cmd *clientListCommand) printClients(c *console, clients []models.Client) 
 	return cmd.print(c, views, table.Row{"CLIENT_ID", "NAME", "SCOPE", "ROLE", "CREATED (UTC)"}, rows)
 }
 
-// maxCell is the width of a cell in characters. One long text would make every row as wide.
+// maxCell is the maximum width of a cell in characters. A longer text would widen every row.
 const maxCell = 40
 
 func shortened(cell string) string { return text.Snip(cell, maxCell, "…") }
 
-// role says in words what sets the client apart.
+// role describes the role of a client in words.
 func role(client *models.Client) string {
 	switch {
 	case client.Disabled():

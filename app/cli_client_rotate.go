@@ -13,10 +13,10 @@ import (
 	"chit/tokens"
 )
 
-// defaultOverlap is for how long the old secret works, so that there is time to deploy the new one.
+// defaultOverlap is how long the old secret works by default. It leaves time to deploy the new secret.
 const defaultOverlap = 24 * time.Hour
 
-// settled is how long it may take until every node knows of a change in the database.
+// settled is how long it takes at most until every node knows of a change in the database.
 const settled = time.Second
 
 type clientRotateCommand struct {
@@ -66,13 +66,14 @@ func (cmd *clientRotateCommand) Run(c *console) error {
 		}
 		removed, err := r.finish(c, store)
 		if err != nil || cmd.Output == "json" {
-			return err // the secret is printed, and a second value would be no JSON
+			return err // the output already has one JSON value
 		}
 		return cmd.report(c, r, revocationView{KeysRemoved: removed})
 	})
 }
 
-// overlap returns for how long the old secret works. Whoever revokes tokens does not trust the old secret.
+// overlap returns how long the old secret works. With --revoke-tokens the default is 0, because the old
+// secret is not trusted.
 func (cmd *clientRotateCommand) overlap() time.Duration {
 	switch {
 	case cmd.Overlap != nil:
@@ -83,7 +84,7 @@ func (cmd *clientRotateCommand) overlap() time.Duration {
 	return defaultOverlap
 }
 
-// question is what to ask before programs stop working; empty: nothing.
+// question returns the question to ask first, or an empty text if clients keep working.
 func (cmd *clientRotateCommand) question() string {
 	switch ends := cmd.overlap() == 0; {
 	case ends && cmd.RevokeTokens:
@@ -107,8 +108,7 @@ func (cmd *clientRotateCommand) check() error {
 	return errors.Join(append(faults, cmd.resolve(), cmd.validate())...)
 }
 
-// rotate changes the secret, prints it, and returns the instant up to which tokens are revoked, if
-// they are.
+// rotate changes the secret and prints it. If tokens are revoked, it returns the time up to which they are.
 func (cmd *clientRotateCommand) rotate(c *console, clients *repository.Clients) (revoked time.Time, err error) {
 	secret := cmd.mint()
 	client, oldExpires, err := clients.RotateSecret(c, cmd.ID, repository.Rotation{
@@ -124,7 +124,7 @@ func (cmd *clientRotateCommand) rotate(c *console, clients *repository.Clients) 
 	case err != nil:
 		return time.Time{}, fmt.Errorf("the database has not confirmed the new secret, so it was not printed; run the command again: %s", explain(err))
 	}
-	// Printed before all else: whatever fails from here on, this is the client's secret now.
+	// The secret is printed before anything else can fail, because it is valid from now on.
 	printErr := cmd.printSecret(c, client, secret, oldExpires)
 	if printErr != nil {
 		printErr = fmt.Errorf("the secret of %s is changed, but the new one could not be printed, and nobody knows it: run the command again: %w", cmd.ID, printErr)
@@ -139,8 +139,8 @@ func (cmd *clientRotateCommand) rotate(c *console, clients *repository.Clients) 
 	return revoked, errors.Join(printErr, err)
 }
 
-// revokeStragglers revokes the tokens that nodes have issued for the old secret since the rotation,
-// not yet knowing of it. A token that the new one has got meanwhile goes too.
+// revokeStragglers revokes the tokens that nodes have issued for the old secret because they did not know
+// of the rotation yet. Tokens that were issued for the new secret in this time are revoked, too.
 func (cmd *clientRotateCommand) revokeStragglers(c *console, clients *repository.Clients, client *models.Client) error {
 	select {
 	case <-time.After(settled):

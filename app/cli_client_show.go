@@ -10,12 +10,12 @@ import (
 	"chit/repository"
 )
 
-// clientView is a client as programs read it, in the words of RFC 7591 §2 and §3.2.1 where they
-// have one. Instants are in seconds.
+// clientView is a client in JSON, with the names of RFC 7591 §2 and §3.2.1 where it has them. Times are in
+// seconds.
 type clientView struct {
 	ClientID            string   `json:"client_id"`
 	ClientSecret        string   `json:"client_secret,omitempty"`
-	SecretExpiresAt     *int64   `json:"client_secret_expires_at,omitempty"` // 0: never; there where the secret is
+	SecretExpiresAt     *int64   `json:"client_secret_expires_at,omitempty"` // 0: never; present if client_secret is
 	ClientName          string   `json:"client_name,omitempty"`
 	Scope               string   `json:"scope"`
 	GrantTypes          []string `json:"grant_types"`
@@ -42,13 +42,13 @@ func viewOf(client *models.Client) clientView {
 	}
 }
 
-// withSecret adds a secret. RFC 7591 §3.2.1 requires its expiry beside it: never.
+// withSecret adds a secret, and its expiry as RFC 7591 §3.2.1 requires: never.
 func (v clientView) withSecret(secret string) clientView {
 	v.ClientSecret, v.SecretExpiresAt = secret, new(int64)
 	return v
 }
 
-// clientDetails is a client with its retired secrets, without what they are.
+// clientDetails is a client with its retired secrets. It does not contain the secrets or their hashes.
 type clientDetails struct {
 	clientView
 	RetiredSecrets []retiredSecretView `json:"retired_secrets"`
@@ -56,7 +56,7 @@ type clientDetails struct {
 
 type retiredSecretView struct {
 	ExpiresAt  int64  `json:"expires_at"`
-	LastUsedAt *int64 `json:"last_used_at"` // null: not since it was retired
+	LastUsedAt *int64 `json:"last_used_at"` // null: not used since it was retired
 }
 
 func detailsOf(client *models.Client) clientDetails {
@@ -67,7 +67,7 @@ func detailsOf(client *models.Client) clientDetails {
 	return details
 }
 
-// printClient prints all there is to see of a client.
+// printClient prints all fields of a client.
 func (f outputFlag) printClient(c *console, client *models.Client) error {
 	lifetime := "the server's"
 	if client.TokenTTLSeconds != nil {

@@ -25,7 +25,7 @@ func (*clientUpdateCommand) Help() string {
 	return "What is not named stays as it is.\n\nExample:\n\n  chit client update billing-job --scope \"invoices.read\" --ttl 15m"
 }
 
-// Run changes the client and prints it as it is then.
+// Run changes the client and prints it.
 func (cmd *clientUpdateCommand) Run(c *console) error {
 	if err := cmd.check(); err != nil {
 		return usageError{err}
@@ -49,7 +49,7 @@ func (cmd *clientUpdateCommand) Run(c *console) error {
 	})
 }
 
-// changed returns what the command has set, for the audit log.
+// changed returns the changed fields for the audit log.
 func (cmd *clientUpdateCommand) changed(client *models.Client) []slog.Attr {
 	attributes := []slog.Attr{slog.String("client_id", client.ClientID)}
 	if cmd.Name != nil {

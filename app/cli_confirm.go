@@ -19,8 +19,8 @@ type yesFlag struct {
 	Yes bool `short:"y" help:"Do not ask."`
 }
 
-// confirm asks at the terminal. It returns an error unless the answer is yes; where there is no
-// terminal that is a usageError.
+// confirm asks at the terminal. It returns an error unless the answer is yes. Without a terminal the error
+// is a usageError.
 func (f yesFlag) confirm(c *console, question string) error {
 	if f.Yes {
 		return nil
@@ -39,11 +39,11 @@ func (f yesFlag) confirm(c *console, question string) error {
 	return nil
 }
 
-// interruptible returns a console that is done when a first signal comes. A second one ends the
+// interruptible returns a console whose context ends with the first signal. A second signal ends the
 // process.
 func (c *console) interruptible() (*console, context.CancelFunc) {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(c.Context, signals...)

@@ -55,12 +55,11 @@ func (cmd *healthCommand) Run(c *console) error {
 	return err
 }
 
-// ask dials the very address that the server listens on, whatever its form: where that is every
-// address, Go dials this machine.
+// ask connects to the address that the server listens on. If that means every address, Go connects to this
+// machine.
 //
-// The certificate is not checked: nothing secret is sent, the answer decides no more than it does
-// without TLS, and a server must not be taken for dead, and restarted, because its certificate has
-// just been replaced or has expired.
+// The certificate is not checked. The request has no secret, and the answer is as trustworthy as without
+// TLS. A server should not be restarted because its certificate was replaced or has expired.
 func (cmd *healthCommand) ask(ctx context.Context) (*http.Response, error) {
 	scheme := "http"
 	if cmd.TLSCert != "" {
@@ -80,7 +79,7 @@ func (cmd *healthCommand) ask(ctx context.Context) (*http.Response, error) {
 	return client.Do(request)
 }
 
-// plain puts the commonest ways to get no answer into an operator's words.
+// plain explains the most common failures in an operator's words.
 func (cmd *healthCommand) plain(err error) error {
 	var failed *url.Error
 	switch {
@@ -94,7 +93,7 @@ func (cmd *healthCommand) plain(err error) error {
 	return err
 }
 
-// reasons says in one line what /readyz says of what is not well.
+// reasons describes in one line what /readyz reports as not ok.
 func reasons(states map[string]string) string {
 	var found []string
 	for name, state := range states {

@@ -53,14 +53,14 @@ func (*migrateStatusCommand) Help() string {
 	return "The exit status is 1 while the database lacks a step. A step that only a later version of chit has is listed too.\n\nExample:\n\n  chit migrate status --output json"
 }
 
-// stepView is a step as programs read it.
+// stepView is a step in JSON.
 type stepView struct {
 	Version   int64  `json:"version"`
-	Name      string `json:"name,omitempty"` // missing: only a later version of chit has the step
-	AppliedAt *int64 `json:"applied_at"`     // seconds; null: not yet
+	Name      string `json:"name,omitempty"` // missing if only a later version of chit has the step
+	AppliedAt *int64 `json:"applied_at"`     // seconds; null: not applied yet
 }
 
-// Run prints every step, and returns an error if one is pending.
+// Run prints every step. It returns an error if a step is pending.
 func (cmd *migrateStatusCommand) Run(c *console) error {
 	if err := errors.Join(cmd.resolve(), cmd.validate()); err != nil {
 		return usageError{err}

@@ -11,13 +11,12 @@ import (
 	"chit/models"
 )
 
-// outputFlag is how a command prints what it found.
+// outputFlag selects the format of a command's output.
 type outputFlag struct {
 	Output string `short:"o" enum:"table,json" default:"table" placeholder:"FORMAT" help:"table for people, json for programs (default table)."`
 }
 
-// print writes value as JSON or, for people, the rows as a table. Without a header each row is a
-// name and what goes by it.
+// print writes value as JSON, or the rows as a table. If header is nil, each row has a name and a value.
 func (f outputFlag) print(c *console, value any, header table.Row, rows []table.Row) error {
 	if f.Output == "json" {
 		encoder := json.NewEncoder(c.out)
@@ -37,7 +36,7 @@ func (f outputFlag) print(c *console, value any, header table.Row, rows []table.
 	return err
 }
 
-// checkedOutput remembers the first error of what it writes to: many who print look at none.
+// checkedOutput keeps the first error of a writer, because most callers ignore the error of printing.
 type checkedOutput struct {
 	io.Writer
 	err error
@@ -51,7 +50,7 @@ func (o *checkedOutput) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// plainTable is a table without lines, for terminals and for awk.
+// plainTable is a table without lines. It suits terminals and awk.
 func plainTable() table.Style {
 	style := table.StyleDefault
 	style.Options = table.OptionsNoBordersAndSeparators
@@ -59,15 +58,15 @@ func plainTable() table.Style {
 	return style
 }
 
-// dateTime is an instant as tables have it: in UTC, to the second.
+// dateTime formats a time for tables, in UTC and seconds.
 func dateTime(instant time.Time) string { return written(instant, time.DateTime) }
 
-// toTheMillisecond is an instant where it matters which came first.
+// toTheMillisecond formats a time where the order of events matters.
 func toTheMillisecond(instant time.Time) string {
 	return written(instant, "2006-01-02 15:04:05.000")
 }
 
-// seconds is an instant as JSON has it.
+// seconds converts a time for JSON.
 func seconds(instant *time.Time) *int64 {
 	if instant == nil {
 		return nil
@@ -76,7 +75,7 @@ func seconds(instant *time.Time) *int64 {
 	return &at
 }
 
-// written is an instant in UTC, or the word that SQL has for one that no calendar has.
+// written formats a time in UTC. The times that SQL calls infinity are written as in SQL.
 func written(instant time.Time, layout string) string {
 	switch {
 	case instant.Equal(models.Infinity):

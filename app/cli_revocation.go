@@ -16,31 +16,31 @@ import (
 	"chit/tokens"
 )
 
-// revocation is what SQL has put in force: tokens are inactive on every node, while Redis still has
-// their keys.
+// revocation is a revocation that is already in force by SQL: the tokens are inactive on every node. Their
+// keys are still in Redis.
 type revocation struct {
-	fact   string   // what is in force, for people
-	resume string   // how the keys that are left are removed, for people
-	of     []string // clients
+	fact   string   // what is in force, in words
+	resume string   // how to delete the remaining keys, in words
+	of     []string // ids of the clients
 	purge  purge
 }
 
-// purge removes the keys of a client's tokens.
+// purge deletes the keys of a client's tokens.
 type purge func(ctx context.Context, store *tokens.Store, clientID string, progress func(done, total int)) (removed int, err error)
 
-// upTo returns a purge of the tokens that were issued at or before the instant.
+// upTo returns a purge of the tokens that were issued at or before the given time.
 func upTo(instant time.Time) purge {
 	return func(ctx context.Context, store *tokens.Store, clientID string, progress func(done, total int)) (int, error) {
 		return store.Purge(ctx, clientID, instant, progress)
 	}
 }
 
-// everything is a purge for a client that does not exist any more.
+// everything is the purge for a client that no longer exists.
 func everything(ctx context.Context, store *tokens.Store, clientID string, progress func(done, total int)) (int, error) {
 	return store.PurgeAll(ctx, clientID, progress)
 }
 
-// revocationView is a revocation of many tokens as programs read it. Instants are in seconds.
+// revocationView is a revocation of many tokens in JSON. Times are in seconds.
 type revocationView struct {
 	ClientID            string `json:"client_id,omitempty"`
 	DisabledAt          *int64 `json:"disabled_at,omitempty"`
@@ -50,8 +50,8 @@ type revocationView struct {
 
 const againOrLeave = "run the command again to remove the rest, or leave them: they expire by themselves"
 
-// finish removes the keys. It says in the error what is done and what is not. Without a store there
-// are no tokens.
+// finish deletes the keys. Its error says what is done and what is not. If store is nil, there are no
+// tokens.
 func (r revocation) finish(c *console, store *tokens.Store) (removed int, err error) {
 	if store == nil {
 		return 0, nil
@@ -84,7 +84,7 @@ func (r revocation) incomplete(c *console, removed, total int, err error) error 
 	return fmt.Errorf("%s; %s removed before %s; %s", r.fact, were(keys, removed), before, r.resume)
 }
 
-// report prints what finish has done.
+// report prints the result of finish.
 func (f outputFlag) report(c *console, r revocation, view revocationView) error {
 	if f.Output == "json" {
 		return f.print(c, view, nil, nil)
@@ -107,7 +107,8 @@ func were(keys string, number int) string {
 	return keys + " were"
 }
 
-// progress returns a function that shows how far a purge is, on a terminal; 0 of 0 takes it away.
+// progress returns a function that shows the progress of a purge on a terminal. Calling it with a total of
+// 0 removes the display.
 func progress(out io.Writer, description string) func(done, total int) {
 	file, isFile := out.(*os.File)
 	if !isFile || !term.IsTerminal(int(file.Fd())) {
@@ -117,7 +118,7 @@ func progress(out io.Writer, description string) func(done, total int) {
 	return func(done, total int) {
 		switch {
 		case total == 0 && bar != nil:
-			_ = bar.Clear() // what is left of it on the screen does no harm
+			_ = bar.Clear() // a remainder on the screen does no harm
 		case total > 0 && bar == nil:
 			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(description),
 				progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
@@ -129,7 +130,7 @@ func progress(out io.Writer, description string) func(done, total int) {
 	}
 }
 
-// unconfirmed is what a failed change in the database means for a revocation.
+// unconfirmed explains what a failed change in the database means for a revocation.
 func unconfirmed(id string, err error) error {
 	if errors.Is(err, models.ErrClientNotFound) {
 		return noSuchClient(id, err)

@@ -17,7 +17,7 @@ func (*hashSecretCommand) Help() string {
 	return "The secret is read from standard input, or from a prompt that does not show it; one line break at its end is left out.\n\nExample:\n\n  printf %s \"$SECRET\" | chit hash-secret"
 }
 
-// Run prints what the column client_secret_hash holds for the secret, and nothing else.
+// Run prints the client_secret_hash of the secret, and nothing else.
 func (*hashSecretCommand) Run(c *console) error {
 	secret, err := readHidden(c, "secret")
 	if err != nil {
@@ -30,11 +30,11 @@ func (*hashSecretCommand) Run(c *console) error {
 	return err
 }
 
-// maxSecret is the longest secret or token that is read, in bytes: longer is somebody's wrong file.
+// maxSecret is the maximum length of a secret or token in bytes. A longer input is probably the wrong file.
 const maxSecret = 64 << 10
 
-// readHidden reads what nobody may see, a "secret" or a "token", from standard input or from a
-// prompt that does not show it.
+// readHidden reads a "secret" or a "token" from standard input, or from a prompt that does not show the
+// input.
 func readHidden(c *console, what string) (string, error) {
 	if terminal := int(c.in.Fd()); term.IsTerminal(terminal) {
 		fmt.Fprint(c.err, strings.ToUpper(what[:1])+what[1:]+": ")

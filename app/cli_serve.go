@@ -21,10 +21,10 @@ func (s *serveCommand) Help() string {
 	return "Example:\n\n  CHIT_DATABASE_URL=postgres://chit:…@db:5432/chit CHIT_REDIS_URL=redis://default:…@redis:6379 chit serve\n\nWith neither URL set, everything is embedded and nothing need be installed."
 }
 
-// Run serves until a signal comes or a listener fails. SIGTERM, from whoever runs many of these,
-// lets load balancers notice first, and so does SIGHUP, unless whoever started it had it ignored;
-// SIGINT, from a person at a terminal, does not wait. A second signal ends the process at once. SIGPIPE
-// is no reason to end: whoever reads the log may go away and come back.
+// Run serves until a signal arrives or a listener fails. After SIGTERM and SIGHUP the server first waits
+// for load balancers to notice. SIGHUP is ignored if it was ignored at the start. After SIGINT, which comes
+// from a terminal, there is no delay. A second signal ends the process at once. SIGPIPE is ignored: the
+// reader of the log may go away and come back.
 func (s *serveCommand) Run(c *console) error {
 	if err := s.complete(); err != nil {
 		return usageError{err}
@@ -40,7 +40,7 @@ func (s *serveCommand) Run(c *console) error {
 	server.registry.MustRegister(droppedLines(buffer))
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	log.Info("listening", "url", server.URL, "ops_url", server.OpsURL, "embedded", s.Embedded())
@@ -60,9 +60,8 @@ func (s *serveCommand) Run(c *console) error {
 	}
 }
 
-// gcPercent is GOGC where the environment does not set it. A server of this kind has a small heap and
-// much garbage: collecting at five times the heap instead of twice costs some megabytes and spares
-// most of the collecting.
+// gcPercent is the default of GOGC. This server has a small heap and much garbage. Collecting at five times
+// the heap instead of twice takes some megabytes more and saves most of the collections.
 const gcPercent = 400
 
 func setGarbageCollection() {
@@ -71,8 +70,8 @@ func setGarbageCollection() {
 	}
 }
 
-// stop ends the server after a first signal, in order unless a second one comes. It does not leave
-// the second to the system: a shell starts what it runs in the background with SIGINT ignored.
+// stop stops the server after a first signal, and returns at once after a second one. It receives the
+// second signal itself, because shells start background jobs with SIGINT ignored.
 func (s *serveCommand) stop(c *console, server *Server, log *slog.Logger, first os.Signal, more <-chan os.Signal) error {
 	delay := s.ShutdownDelay.Duration
 	if first == syscall.SIGINT {
@@ -115,12 +114,12 @@ or as an operator, in Redis:
 
 `))
 
-// welcome prints what a newcomer pastes next.
+// welcome prints commands for a new user to paste.
 func welcome(out io.Writer, server *Server, database string) error {
 	client, resourceServer := demoClients[0], demoClients[1]
 	curl := "curl -sS --fail-with-body"
 	if strings.HasPrefix(server.URL, "https:") {
-		curl = "curl -sSk --fail-with-body" // a certificate for 127.0.0.1 is rare, and the secrets here are known to all
+		curl = "curl -sSk --fail-with-body" // the certificate is seldom for 127.0.0.1, and these secrets are public
 	}
 	err := welcomeText.Execute(out, map[string]string{
 		"Curl":         curl,

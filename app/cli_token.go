@@ -19,7 +19,7 @@ type tokenCommands struct {
 	Revoke  tokenRevokeCommand  `cmd:"" help:"Revoke one token, all of a client, or all."`
 }
 
-// tokenView is a token as programs read it, in the words of RFC 7662 §2.2.
+// tokenView is a token in JSON, with the names of RFC 7662 §2.2.
 type tokenView struct {
 	Active   bool   `json:"active"`
 	ID       string `json:"jti"`
@@ -40,13 +40,13 @@ func tokenViewOf(token models.AccessToken, issuer *models.Client) tokenView {
 	}
 }
 
-// oneToken is how a command is told which token is meant.
+// oneToken has the flags that select one token.
 type oneToken struct {
 	ID    string `name:"id" placeholder:"JTI" help:"The token's jti, from a log line or an introspection."`
 	Token string `placeholder:"-" help:"- reads the token from standard input. Nothing else is taken: others would see it in the list of processes."`
 }
 
-// check returns every fault, and never repeats what may be a token.
+// check returns every fault. It never repeats a text that may be a token.
 func (o oneToken) check() error {
 	var faults []error
 	if o.Token != "" && o.Token != "-" {
@@ -58,7 +58,7 @@ func (o oneToken) check() error {
 	return errors.Join(faults...)
 }
 
-// find returns the token, or an error that says that there is none.
+// find returns the token, or an error if there is none.
 func (o oneToken) find(c *console, store *tokens.Store) (token models.AccessToken, err error) {
 	if o.ID != "" {
 		token, err = store.FindByID(c, o.ID)
@@ -79,7 +79,7 @@ func (o oneToken) find(c *console, store *tokens.Store) (token models.AccessToke
 	return token, err
 }
 
-// exactlyOne returns a fault unless one of the flags of these names is given.
+// exactlyOne returns a fault unless exactly one of the named flags is given.
 func exactlyOne(names string, given ...bool) error {
 	count := 0
 	for _, is := range given {
@@ -129,13 +129,13 @@ func (cmd *tokenInspectCommand) Run(c *console) error {
 	})
 }
 
-// state says in words what models.AccessToken.Check decides.
+// state describes the result of models.AccessToken.Check in words.
 func state(token models.AccessToken, issuer *models.Client, now time.Time) string {
 	err := token.Check(issuer, now)
 	if err == nil {
 		return "active"
 	}
-	why, _ := errors.AsType[models.Inactive](err) // it is nothing else
+	why, _ := errors.AsType[models.Inactive](err) // Check returns no other error
 	switch why {
 	case models.TokenOfUnknown:
 		return "inactive: its client does not exist"

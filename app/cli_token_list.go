@@ -23,7 +23,7 @@ func (*tokenListCommand) Help() string {
 	return "What is revoked with all tokens of its client is listed as inactive while Redis has its key. The order is that of expiry.\n\nExample:\n\n  chit token list --client billing-job"
 }
 
-// Run prints the tokens as they come: a client may have a million.
+// Run prints the tokens while it reads them, because a client may have a million.
 func (cmd *tokenListCommand) Run(c *console) error {
 	if err := cmd.completeBoth(); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (cmd *tokenListCommand) Run(c *console) error {
 			}
 			found++
 		}
-		// A client that was deleted may have left some.
+		// A deleted client may have left tokens.
 		if found == 0 && issuer == nil {
 			return noSuchClient(cmd.Client, models.ErrClientNotFound)
 		}
@@ -57,10 +57,11 @@ func (cmd *tokenListCommand) Run(c *console) error {
 	})
 }
 
-// tokenWriter writes a token; nil ends the list.
+// tokenWriter writes a token. A nil token ends the list.
 type tokenWriter func(token *models.AccessToken, issuer *models.Client) error
 
-// tokenTable writes what print would, but knows the widths of its columns before the last row.
+// tokenTable writes a table like print. It knows the column widths in advance, so it need not keep all
+// rows.
 func tokenTable(out io.Writer) tokenWriter {
 	const layout = "%-64s  %-19s  %-19s  %-6s  %s\n"
 	first := true
@@ -81,7 +82,7 @@ func tokenTable(out io.Writer) tokenWriter {
 	}
 }
 
-// tokenArray writes the elements of a JSON array, one a line.
+// tokenArray writes a JSON array with one element on each line.
 func tokenArray(out io.Writer) tokenWriter {
 	before := "["
 	return func(token *models.AccessToken, issuer *models.Client) error {

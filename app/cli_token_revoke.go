@@ -25,7 +25,7 @@ func (*tokenRevokeCommand) Help() string {
 	return "With --client and --all the tokens are inactive at once, on every node; the keys in Redis are removed then. Ctrl-C stops that without harm.\n\nExamples:\n\n  printf %s \"$TOKEN\" | chit token revoke --token -\n\n  chit token revoke --id $JTI\n\n  chit token revoke --client billing-job --yes\n\n  chit token revoke --all --yes"
 }
 
-// Run revokes what is named.
+// Run revokes the selected tokens.
 func (cmd *tokenRevokeCommand) Run(c *console) error {
 	one := exactlyOne("--id, --token -, --client, --all", cmd.ID != "", cmd.Token != "", cmd.Client != "", cmd.All)
 	if err := errors.Join(cmd.completeBoth(), cmd.oneToken.check(), cmd.auditFlag.check(), one); err != nil {
@@ -64,7 +64,7 @@ func (cmd *tokenRevokeCommand) revokeOne(c *console, store *tokens.Store) error 
 	}
 	cmd.note(c, auditTokenRevoked, slog.String("client_id", token.ClientID), slog.String("jti", token.ID))
 	if cmd.Output == "json" {
-		view := tokenViewOf(token, nil) // inactive
+		view := tokenViewOf(token, nil) // so that it shows the token as inactive
 		return cmd.print(c, view, nil, nil)
 	}
 	_, err = fmt.Fprintf(c.out, "token %s of %s is revoked\n", token.ID, token.ClientID)

@@ -7,14 +7,14 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the linker where Go's own build information cannot name the commit, as in an image.
+// version is set by the linker if Go's build information does not have the commit, as in a container image.
 var version string
 
 type versionCommand struct{}
 
 func (*versionCommand) Help() string { return "Example:\n\n  chit version" }
 
-// Run prints the version that the binary was built as.
+// Run prints the version of the binary.
 func (*versionCommand) Run(c *console) error {
 	info, found := debug.ReadBuildInfo()
 	if !found {

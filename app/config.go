@@ -17,7 +17,7 @@ import (
 	"chit/tokens"
 )
 
-// Stores says where clients and tokens are kept. With neither URL set everything is embedded.
+// Stores are the settings of the database and of Redis. If neither URL is set, both are embedded.
 type Stores struct {
 	DatabaseURL      string `name:"database-url" env:"CHIT_DATABASE_URL" placeholder:"URL" help:"PostgreSQL, postgres://user:password@host:5432/name; several hosts allowed. Unset: embedded SQLite."`
 	DatabaseURLFile  string `name:"database-url-file" env:"CHIT_DATABASE_URL_FILE" placeholder:"PATH" help:"File that holds the database URL."`
@@ -26,7 +26,7 @@ type Stores struct {
 	EmbeddedDatabase string `name:"embedded-database" env:"CHIT_EMBEDDED_DATABASE" default:"chit.db" placeholder:"PATH" help:"SQLite file of the embedded mode (default ${default})."`
 }
 
-// Config is all that can be set. The struct is the one source of flags, variables and help.
+// Config has all settings of the server. The flags, the variables and the help are made from this struct.
 type Config struct {
 	Stores `embed:""`
 
@@ -54,14 +54,14 @@ type Config struct {
 	Throttling `embed:""`
 }
 
-// Embedded reports whether clients and tokens are kept in this process.
+// Embedded reports whether the database and Redis are embedded in the process.
 func (s *Stores) Embedded() bool { return !s.hasDatabase() && !s.hasRedis() }
 
-// A file that cannot be read still says that there is a URL.
+// A file that cannot be read still counts as a URL that is set.
 func (s *Stores) hasDatabase() bool { return s.DatabaseURL != "" || s.DatabaseURLFile != "" }
 func (s *Stores) hasRedis() bool    { return s.RedisURL != "" || s.RedisURLFile != "" }
 
-// checkHalves returns a fault if one of the two is set and the other is not.
+// checkHalves returns a fault if only one of the two URLs is set.
 func (s *Stores) checkHalves() error {
 	const half = "is not set, but %s is: set both, or neither for the embedded mode"
 	switch {
@@ -73,7 +73,7 @@ func (s *Stores) checkHalves() error {
 	return nil
 }
 
-// resolve reads the settings that are given as files. It returns all faults that it finds.
+// resolve reads the settings that are given as files. It returns every fault.
 func (s *Stores) resolve() error {
 	return errors.Join(
 		fromFile("CHIT_DATABASE_URL", &s.DatabaseURL, s.DatabaseURLFile),
@@ -99,8 +99,8 @@ func fromFile(name string, value *string, path string) error {
 	return nil
 }
 
-// validate returns every fault of the settings, each with the variable's name, what is wrong and
-// what to do. It never repeats a URL: URLs hold passwords.
+// validate returns every fault of the URLs. Each has the name of the variable, what is wrong and what to
+// do. It never repeats a URL, because URLs contain passwords.
 func (s *Stores) validate() error {
 	var faults []error
 	if s.DatabaseURL != "" {
@@ -122,7 +122,7 @@ func (s *Stores) validate() error {
 	return errors.Join(faults...)
 }
 
-// complete fills in what depends on other settings and returns every fault, as validate does.
+// complete sets the defaults that depend on other settings. It returns every fault, as validate does.
 func (c *Config) complete() error {
 	faults := []error{c.resolve(), c.validate(), c.checkHalves()}
 	if c.Listen == "" {
@@ -173,8 +173,8 @@ func (c *Config) complete() error {
 	)...)
 }
 
-// concurrentPerCPU is how many requests are worked on at once for each CPU. What they wait for is shared
-// round trips to Redis.
+// concurrentPerCPU is the default number of requests in progress for each CPU. Most of them wait for round
+// trips to Redis, which they share.
 const concurrentPerCPU = 128
 
 func (c *Config) maxConcurrent() int {

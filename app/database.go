@@ -12,7 +12,7 @@ import (
 	"chit/repository"
 )
 
-// openClients opens the database that the settings name.
+// openClients opens the database of the settings.
 func (s *Stores) openClients() (*repository.Clients, error) {
 	if s.DatabaseURL == "" {
 		return repository.OpenSQLite(s.EmbeddedDatabase)
@@ -20,19 +20,19 @@ func (s *Stores) openClients() (*repository.Clients, error) {
 	return repository.OpenPostgreSQL(s.DatabaseURL)
 }
 
-// openOrMake is openClients for commands. It says so when it makes a new SQLite file: in another directory
-// than the server's there is none.
+// openOrMake is openClients for commands. It prints a notice if it creates a new SQLite file, because that
+// is usually a mistake: the command runs in another directory than the server.
 func (s *Stores) openOrMake(c *console) (*repository.Clients, error) {
 	_, missing := os.Stat(s.EmbeddedDatabase)
 	clients, err := s.openClients()
 	if err == nil && s.dialect() == migrations.SQLite && errors.Is(missing, fs.ErrNotExist) {
-		path, _ := filepath.Abs(s.EmbeddedDatabase) // it fails where there is no working directory, and then is empty
+		path, _ := filepath.Abs(s.EmbeddedDatabase) // it fails only without a working directory
 		fmt.Fprintf(c.err, "chit: there was no database %s, so a new one was made; CHIT_DATABASE_URL or CHIT_EMBEDDED_DATABASE names another\n", cmp.Or(path, s.EmbeddedDatabase))
 	}
 	return clients, err
 }
 
-// withClients opens the database for the time of do. The embedded one is made if need be.
+// withClients opens the database and calls do. It creates the embedded database if it does not exist.
 func (s *Stores) withClients(c *console, do func(*repository.Clients) error) error {
 	clients, err := s.openOrMake(c)
 	if err != nil {

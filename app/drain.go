@@ -7,32 +7,33 @@ import (
 )
 
 const (
-	// handshakeTime is for how long connections are still accepted when no new ones can begin: one whose
-	// client has sent its first packet before takes a round trip to be established.
+	// handshakeTime is how long the listener accepts connections after the kernel stops new ones. A client
+	// whose first packet arrived before needs a round trip to establish its connection.
 	handshakeTime = 200 * time.Millisecond
-	// silentTime is for how long a connection may be without a request, from when it was accepted or the
-	// server began to drain, before it may be closed. Its client may be about to send one.
+	// silentTime is how long a connection without a request stays open, from when it was accepted or the
+	// server began to drain. Its client may be about to send one.
 	silentTime = time.Second
-	// stillTime is for how long nothing may be under way before the server counts as at rest.
+	// stillTime is how long no connection may be busy before the server counts as idle.
 	stillTime = 20 * time.Millisecond
 	drainPoll = 2 * time.Millisecond
 )
 
-// drain ends the listener so that no request is lost that was accepted, and returns when nothing is under
-// way, or when ctx ends.
+// drain closes the listener without losing a request on a connection that was established. It returns when
+// no connection is busy, or when ctx ends.
 //
-// To close a listener resets the connections that the kernel has established and nobody has accepted
-// yet: on a busy machine, many. So it first has the kernel leave requests for new connections
-// unanswered, which their clients repeat after a second, to be refused. Then it waits for those under
-// way, and closes the listener alone. http.Server.Shutdown comes after that: from then on the server
-// closes connections whose request it has just read. Answers must have told clients to close since began.
+// Closing a listener resets the connections that the kernel has established but the program has not
+// accepted. On a busy machine these are many. Therefore drain first makes the kernel ignore new
+// connections: their clients try again after a second, and are then refused. Next it accepts the
+// connections that are being established, and closes the listener. http.Server.Shutdown must come last,
+// because after it the server closes connections whose request it has just read. From began on, answers
+// must have told clients to close their connections.
 func (l *listener) drain(ctx context.Context, began time.Time) {
 	l.turnAway()
 	turned := time.Now()
 	wait(ctx, func() bool {
 		return l.pending() == 0 && (len(l.connections()) == 0 || time.Since(turned) > handshakeTime)
 	})
-	_ = l.Close() // there is nothing else to do about an error than to end
+	_ = l.Close() // an error changes nothing about what follows
 	busy := time.Now()
 	wait(ctx, func() bool {
 		connections := l.connections()
@@ -43,7 +44,7 @@ func (l *listener) drain(ctx context.Context, began time.Time) {
 	})
 }
 
-// wait returns when done reports true or ctx ends.
+// wait returns when done returns true or ctx ends.
 func wait(ctx context.Context, done func() bool) {
 	ticker := time.NewTicker(drainPoll)
 	defer ticker.Stop()
@@ -66,7 +67,7 @@ func (l *listener) connections() []*connection {
 	return open
 }
 
-// anyBusy reports whether one of the connections has a request under way, or may have one to come.
+// anyBusy reports whether a connection has a request in progress or may be about to send one.
 func anyBusy(connections []*connection, began time.Time) bool {
 	for _, c := range connections {
 		silent := began

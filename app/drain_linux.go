@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dropNew is a socket filter that drops the first packet of each new connection, SYN without ACK, and no
-// other. It sees packets from the TCP header on, whose 14th byte has the flags.
+// dropNew is a socket filter that drops the first packet of each new connection (SYN without ACK) and no
+// other. It sees packets from the TCP header on. The flags are in byte 14.
 var dropNew = []unix.SockFilter{
 	{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: 13},
 	{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: flagSYN | flagACK},
@@ -19,16 +19,17 @@ var dropNew = []unix.SockFilter{
 
 const flagSYN, flagACK = 0x02, 0x10
 
-// turnAway lets no new connection begin, where the kernel allows that. Those under way go on.
+// turnAway makes the kernel ignore new connections. Connections that are being established are not
+// affected.
 func (l *listener) turnAway() {
 	onSocket(l.Listener, func(fd int) {
 		program := unix.SockFprog{Len: uint16(len(dropNew)), Filter: &dropNew[0]}
-		_ = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program) // without it, the waits do most of it
+		_ = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program) // without the filter, the waiting times still help
 	})
 }
 
-// pending returns how many connections are established and not accepted: of a listener, the kernel gives
-// their number in the place of packets that are not acknowledged.
+// pending returns the number of connections that are established but not accepted. For a listener, the
+// kernel reports that number as unacknowledged packets.
 func (l *listener) pending() (n int) {
 	onSocket(l.Listener, func(fd int) {
 		if info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
@@ -38,7 +39,7 @@ func (l *listener) pending() (n int) {
 	return n
 }
 
-// unread reports whether a connection has received something that was not read.
+// unread reports whether a connection has received bytes that were not read yet.
 func unread(conn net.Conn) (some bool) {
 	onSocket(conn, func(fd int) {
 		n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
@@ -56,5 +57,5 @@ func onSocket(socket any, do func(fd int)) {
 	if err != nil {
 		return
 	}
-	_ = raw.Control(func(fd uintptr) { do(int(fd)) }) // one that is closed has nothing to tell
+	_ = raw.Control(func(fd uintptr) { do(int(fd)) }) // it fails only if the socket is closed
 }

@@ -4,7 +4,8 @@ package app
 
 import "net"
 
-// turnAway does nothing here: who is about to be accepted when the listener closes is reset.
+// turnAway does nothing on this system. Connections that are established but not accepted when the listener
+// closes are reset.
 func (l *listener) turnAway() {}
 
 func (l *listener) pending() int { return 0 }

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// duration is a setting in Go's notation, such as 3600s or 1h30m. A text that is none is kept, so
-// that it is reported together with the other faults.
+// duration is a setting in Go's notation, such as 3600s or 1h30m. It keeps malformed text, so that check
+// can report it together with other faults.
 type duration struct {
 	time.Duration
 	malformed string
 }
 
-// UnmarshalText never fails: check does.
+// UnmarshalText never fails. check reports malformed text.
 func (d *duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	if err != nil {
@@ -23,10 +23,10 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// given reports whether d was set to anything but nothing, its default where there is none.
+// given reports whether d was set. The zero value counts as not set.
 func (d duration) given() bool { return d.Duration != 0 || d.malformed != "" }
 
-// check returns a fault unless d is at least least.
+// check returns a fault if d is malformed or shorter than least.
 func (d duration) check(setting string, least time.Duration) error {
 	switch {
 	case d.malformed != "":
@@ -37,10 +37,10 @@ func (d duration) check(setting string, least time.Duration) error {
 	return nil
 }
 
-// maxLifetime is the longest that the column token_ttl_seconds can say.
+// maxLifetime is the longest lifetime that the column token_ttl_seconds can hold.
 const maxLifetime = math.MaxInt32 * time.Second
 
-// checkLifetime returns a fault unless d can be the lifetime of a token: whole seconds.
+// checkLifetime returns a fault unless d is a valid lifetime of a token, in whole seconds.
 func (d duration) checkLifetime(setting string) error {
 	switch err := d.check(setting, time.Second); {
 	case err != nil:

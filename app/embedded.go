@@ -11,8 +11,8 @@ import (
 	"chit/repository"
 )
 
-// demoClients are what the embedded mode starts with. Their secrets are known to all, which is why
-// that mode listens on loopback alone.
+// demoClients are the clients of a new embedded server. Their secrets are public, so that mode listens on
+// loopback only.
 var demoClients = []struct {
 	client models.Client
 	secret string
@@ -21,7 +21,7 @@ var demoClients = []struct {
 	{models.Client{ClientID: "my-resource-server", ClientName: "Demo resource server", IsResourceServer: true}, "my-resource-secret"},
 }
 
-// addDemoClients makes sure that the demo clients exist. One that is there already stays as it is.
+// addDemoClients adds the demo clients that do not exist.
 func addDemoClients(ctx context.Context, clients *repository.Clients) error {
 	for _, demo := range demoClients {
 		client := demo.client
@@ -33,11 +33,11 @@ func addDemoClients(ctx context.Context, clients *repository.Clients) error {
 	return nil
 }
 
-// clockTick is how often the embedded Redis is told the time, and so how late a key may expire.
+// clockTick is how often the clock of the embedded Redis is advanced. A key may expire this much late.
 const clockTick = 50 * time.Millisecond
 
-// startRedis starts an in-process Redis on a free loopback port, to which redis-cli can talk, and
-// keeps its clock running: by itself it never expires a key. stop ends both.
+// startRedis starts an in-process Redis on a free loopback port, which redis-cli can use. miniredis never
+// expires keys by itself, so startRedis also advances its clock. stop ends both.
 func startRedis() (port string, stop func() error, err error) {
 	redis := miniredis.NewMiniRedis()
 	if err := redis.StartAddr("127.0.0.1:0"); err != nil {
@@ -56,7 +56,7 @@ func startRedis() (port string, stop func() error, err error) {
 			case now := <-timer.C:
 				redis.FastForward(now.Sub(last))
 				last = now
-				// Advancing takes time in proportion to the keys. It may have a tenth of a core.
+				// The time to advance grows with the number of keys. It is limited to a tenth of a core.
 				timer.Reset(max(clockTick, 10*time.Since(now)))
 			}
 		}

@@ -17,18 +17,18 @@ import (
 	"chit/tokens"
 )
 
-// errNoEmbeddedServer: tokens of the embedded mode end with the server, so there are none.
+// errNoEmbeddedServer means that there are no tokens, because they end with the embedded server.
 var errNoEmbeddedServer = errors.New("no embedded server is running")
 
-// redisFile is where a server in the embedded mode says how its Redis is reached: the commands are
-// processes of their own.
+// redisFile names the file in which an embedded server writes the URL of its Redis. Commands run in other
+// processes and read it.
 func redisFile(database string) string { return database + "-redis" }
 
-// announceRedis writes the URL of the embedded Redis beside the database. withdraw removes it,
-// unless another server has announced its own since.
+// announceRedis writes the URL of the embedded Redis to a file beside the database. withdraw deletes the
+// file, unless another server has replaced it.
 func announceRedis(database, url string) (withdraw func() error, err error) {
 	path, line := redisFile(database), url+"\n"
-	// Readers find the whole line or none, and it is never someone else's file that is written to.
+	// The file is renamed into place, so that readers never see half a line.
 	draft, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-")
 	if err != nil {
 		return nil, fmt.Errorf("announce the embedded Redis: %w", err)
@@ -48,10 +48,10 @@ func announceRedis(database, url string) (withdraw func() error, err error) {
 	}, nil
 }
 
-// openTokens opens the Redis that the settings name, which need not answer yet. In the embedded
-// mode that is the running server's; without one the error is errNoEmbeddedServer.
+// openTokens opens the Redis of the settings, which need not answer yet. In the embedded mode it opens the
+// Redis of the running server, and returns errNoEmbeddedServer if there is none.
 func (s *Stores) openTokens(ctx context.Context) (*tokens.Store, error) {
-	logging.Disable() // go-redis's own, of what it also returns as errors
+	logging.Disable() // go-redis logs errors that it also returns
 	url := s.RedisURL
 	if s.Embedded() {
 		content, err := os.ReadFile(redisFile(s.EmbeddedDatabase))
@@ -79,8 +79,8 @@ func (s *Stores) noEmbeddedServer() error {
 	return fmt.Errorf("%w on %s, so there are no tokens: start `chit serve`, or set CHIT_DATABASE_URL and CHIT_REDIS_URL", errNoEmbeddedServer, s.EmbeddedDatabase)
 }
 
-// completeBoth does what a command needs that reaches for tokens: it reads the settings that are
-// given as files and returns every fault.
+// completeBoth reads the settings that are given as files, and returns every fault, for a command that
+// needs the database and Redis.
 func (s *Stores) completeBoth() error {
 	if faults := errors.Join(s.resolve(), s.validate(), s.checkHalves()); faults != nil {
 		return usageError{faults}
@@ -88,7 +88,7 @@ func (s *Stores) completeBoth() error {
 	return nil
 }
 
-// withTokens opens the database and Redis for the time of do.
+// withTokens opens the database and Redis and calls do.
 func (s *Stores) withTokens(c *console, do func(*repository.Clients, *tokens.Store) error) error {
 	store, err := s.openTokens(c)
 	if err != nil {
@@ -104,7 +104,8 @@ func (s *Stores) withTokens(c *console, do func(*repository.Clients, *tokens.Sto
 	return err
 }
 
-// withTokensIfAny is withTokens, but the store is nil in the embedded mode without a server.
+// withTokensIfAny is like withTokens. In the embedded mode without a running server, it calls do with a nil
+// store.
 func (s *Stores) withTokensIfAny(c *console, do func(*repository.Clients, *tokens.Store) error) error {
 	err := s.withTokens(c, do)
 	if errors.Is(err, errNoEmbeddedServer) {

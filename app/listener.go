@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// endpoint is where a server listens.
+// endpoint is an address to listen on.
 type endpoint struct {
 	address string
-	setting string // the variable to name when the port is taken
+	setting string // the variable to name if the port is taken
 	files   keyPair
 }
 
-// listen lets server serve at an endpoint and returns its URL.
+// listen starts the server on an endpoint and returns its URL.
 func (s *Server) listen(at endpoint, server *http.Server, log *slog.Logger) (string, error) {
 	scheme, serve := "http", server.Serve
 	if at.files.isSet() {
@@ -33,7 +33,7 @@ func (s *Server) listen(at endpoint, server *http.Server, log *slog.Logger) (str
 		scheme, serve = "https", func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
 	var config net.ListenConfig
-	config.SetMultipathTCP(false) // its sockets take no filter, which drain needs
+	config.SetMultipathTCP(false) // sockets with MPTCP do not support the filter that drain uses
 	inner, err := config.Listen(context.Background(), "tcp", at.address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return "", fmt.Errorf("%s is in use by another program: stop it, or set %s to another address", at.address, at.setting)
@@ -42,7 +42,7 @@ func (s *Server) listen(at endpoint, server *http.Server, log *slog.Logger) (str
 		return "", fmt.Errorf("%s: %w", at.setting, err)
 	}
 	l := &listener{Listener: inner, open: map[*connection]bool{}}
-	// Without HTTP/2: docs/adr/0009-certificates-by-file-and-http-1.md.
+	// HTTP/2 is off: docs/adr/0009-certificates-by-file-and-http-1.md.
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetHTTP1(true)
 	server.ReadHeaderTimeout = readHeaderTimeout
@@ -59,17 +59,16 @@ func (s *Server) listen(at endpoint, server *http.Server, log *slog.Logger) (str
 	return scheme + "://" + l.Addr().String(), nil
 }
 
-// listener knows the connections that it has accepted. It may be closed before its server, and more than
-// once.
+// listener keeps track of its open connections. It may be closed before its server, and more than once.
 type listener struct {
 	net.Listener
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	open   map[*connection]bool
 	closed bool
 }
 
-// connection is one that was accepted.
+// connection is an accepted connection.
 type connection struct {
 	net.Conn
 	of       *listener
@@ -77,7 +76,7 @@ type connection struct {
 	state    atomic.Int32 // an http.ConnState
 }
 
-// noteState is a server's ConnState.
+// noteState is the ConnState callback of a server.
 func noteState(conn net.Conn, state http.ConnState) {
 	if secure, is := conn.(*tls.Conn); is {
 		conn = secure.NetConn()
@@ -100,7 +99,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// Close ends the listener and leaves its connections alone.
+// Close closes the listener and leaves its connections open.
 func (l *listener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +116,7 @@ func (l *listener) isClosed() bool {
 	return l.closed
 }
 
-// Close ends the connection.
+// Close closes the connection.
 func (c *connection) Close() error {
 	c.of.mu.Lock()
 	delete(c.of.open, c)

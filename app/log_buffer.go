@@ -11,30 +11,30 @@ import (
 const (
 	// flushInterval is how long a line may wait before it is written.
 	flushInterval = 50 * time.Millisecond
-	// flushSize is how many bytes may wait before they are written without waiting for more.
+	// flushSize is the number of waiting bytes at which they are written without further delay.
 	flushSize = 256 << 10
-	// maxUnwritten is how many bytes may wait while out does not take them. Lines beyond that are dropped: a
-	// request never waits for its line.
+	// maxUnwritten is the maximum number of waiting bytes while the output blocks. More lines are dropped,
+	// so that no request waits for its log line.
 	maxUnwritten = 8 << 20
-	// closeTimeout is for how long close waits for out.
+	// closeTimeout is how long close waits for the output.
 	closeTimeout = time.Second
 )
 
-// lineBuffer collects lines, which one goroutine writes together. On the way of a request it costs an
-// append under a mutex, whatever becomes of what is written.
+// lineBuffer collects lines. One goroutine writes them. For a request, logging is an append under a mutex,
+// whatever the state of the output.
 type lineBuffer struct {
 	out    io.Writer
-	report func(lines int) []byte // the line that says that so many were dropped
+	report func(lines int) []byte // makes the line that reports dropped lines
 
-	total atomic.Int64 // lines that were dropped, since start
+	total atomic.Int64 // number of dropped lines since the start
 	kick  chan struct{}
 	done  chan struct{}
 	ended chan struct{}
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	waiting []byte
 	spare   []byte
-	dropped int // lines that were dropped and not yet said to be
+	dropped int // dropped lines that were not reported yet
 }
 
 func newLineBuffer(out io.Writer, report func(lines int) []byte) *lineBuffer {
@@ -43,7 +43,7 @@ func newLineBuffer(out io.Writer, report func(lines int) []byte) *lineBuffer {
 	return b
 }
 
-// run writes until done.
+// run writes until done is closed.
 func (b *lineBuffer) run() {
 	defer close(b.ended)
 	ticker := time.NewTicker(flushInterval)
@@ -60,8 +60,8 @@ func (b *lineBuffer) run() {
 	}
 }
 
-// Write takes lines, whole ones. It never fails and never waits: what cannot be written is counted, and
-// said in the log when that can be written to again.
+// Write takes whole lines. It never fails and never waits. Lines that cannot be written are counted, and
+// reported in the log later.
 func (b *lineBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	if len(b.waiting)+len(p) > maxUnwritten {
@@ -78,23 +78,23 @@ func (b *lineBuffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// drop counts lines that will not be written. Whoever calls it holds the mutex.
+// drop counts dropped lines. The caller must hold the mutex.
 func (b *lineBuffer) drop(lines int) {
 	b.dropped += lines
 	b.total.Add(int64(lines))
 }
 
-// flush has what waits written now, and does not wait for it.
+// flush starts writing the waiting lines and does not wait for it.
 func (b *lineBuffer) flush() {
 	select {
 	case b.kick <- struct{}{}:
-	default: // it is about to be
+	default: // a flush is already requested
 	}
 }
 
 var newline = []byte("\n")
 
-// write writes all that waits.
+// write writes all waiting lines.
 func (b *lineBuffer) write() {
 	b.mu.Lock()
 	lines, dropped := b.waiting, b.dropped
@@ -116,13 +116,13 @@ func (b *lineBuffer) write() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.drop(bytes.Count(lines[written:], newline))
-	if cap(lines) <= 2*flushSize { // a larger one has served its time
+	if cap(lines) <= 2*flushSize { // do not keep a larger buffer
 		b.spare = lines
 	}
 }
 
-// close writes what is left, for as long as closeTimeout. The buffer may still be written to: such
-// lines are lost.
+// close writes the waiting lines, for closeTimeout at most. Lines that are written to the buffer afterwards
+// are lost.
 func (b *lineBuffer) close() {
 	close(b.done)
 	select {

@@ -13,7 +13,7 @@ import (
 	"chit/repository"
 )
 
-// opsHandler is what the ops listener serves.
+// opsHandler serves the ops listener.
 func opsHandler(registry *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
@@ -63,7 +63,7 @@ func registerCache(registry prometheus.Registerer, cache *repository.Cache) {
 	)
 }
 
-// droppedLines is the metric of what the log has lost.
+// droppedLines is the metric of dropped log lines.
 func droppedLines(buffer *lineBuffer) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "chit_log_lines_dropped_total",

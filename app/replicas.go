@@ -2,13 +2,13 @@ package app
 
 import "chit/tokens"
 
-// replicas returns what must have a write before it is acknowledged.
+// replicas returns the settings for acknowledgement by replicas.
 func (c *Config) replicas() tokens.Replicas {
 	return tokens.Replicas{Count: c.RedisWaitReplicas, OnIssue: c.RedisWaitOnIssue == "on"}
 }
 
-// canWait reports whether the Redis of the settings can wait for replicas. It is not the place to say
-// what is wrong with a URL.
+// canWait reports whether the Redis of the settings supports waiting for replicas. It returns true for a
+// wrong URL, which is reported elsewhere.
 func (c *Config) canWait() bool {
 	if c.Embedded() {
 		return false

@@ -18,23 +18,23 @@ import (
 	"chit/tokens"
 )
 
-// Limits on what a connection may take, whoever is at its other end.
+// Limits for every connection.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 5 * time.Second
-	answerTimeout     = 10 * time.Second // beyond the time that a request may take
+	answerTimeout     = 10 * time.Second // in addition to the timeout of the request
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 16 << 10
 )
 
-// clientCacheSize is how many clients are kept in memory, of about a kilobyte each.
+// clientCacheSize is the maximum number of clients in memory. Each takes about a kilobyte.
 const clientCacheSize = 100_000
 
 // Server is a running Chit.
 type Server struct {
 	URL       string // of the public listener, without a trailing slash
 	OpsURL    string // of the ops listener
-	RedisPort string // of the embedded Redis; empty with a real one
+	RedisPort string // of the embedded Redis; empty with a real Redis
 
 	config    Config
 	api       *handlers.API
@@ -47,7 +47,7 @@ type Server struct {
 	closers   []func() error
 }
 
-// Start starts a server with a complete Config. The error says in one line what is in the way.
+// Start starts a server with a complete Config. The error explains in one line what is wrong.
 func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err error) {
 	s := &Server{config: config, failed: make(chan error, 2)}
 	defer func() {
@@ -55,7 +55,7 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 			s.close()
 		}
 	}()
-	logging.Disable() // go-redis's own, of what it also returns as errors
+	logging.Disable() // go-redis logs errors that it also returns
 	if err := s.openDatabase(ctx, log); err != nil {
 		return nil, err
 	}
@@ -80,15 +80,15 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 	if s.URL, err = s.listen(endpoint{config.Listen, "CHIT_LISTEN", config.publicPair()}, public, log); err != nil {
 		return nil, err
 	}
-	ops := &http.Server{Handler: opsHandler(s.registry)} // a profile takes as long as it is asked to
+	ops := &http.Server{Handler: opsHandler(s.registry)} // no write timeout, because profiles take long
 	if s.OpsURL, err = s.listen(endpoint{config.OpsListen, "CHIT_OPS_LISTEN", config.opsPair()}, ops, log); err != nil {
 		return nil, err
 	}
 	return s, s.announce()
 }
 
-// announce tells the commands of the embedded mode where its Redis is. It comes last: a server that does
-// not start takes nothing from one that runs.
+// announce writes the file with which commands find the embedded Redis. It runs last, so that a server that
+// fails to start does not replace the file of a running one.
 func (s *Server) announce() error {
 	if !s.config.Embedded() {
 		return nil
@@ -129,8 +129,8 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 	}, nil
 }
 
-// cachedClients returns the clients with the cache in front. The embedded database announces no
-// changes and is as near as memory, so there it does without.
+// cachedClients returns the clients with a cache in front. The embedded mode has no cache: SQLite is fast
+// enough and sends no notifications.
 func (s *Server) cachedClients(registry prometheus.Registerer, log *slog.Logger) (handlers.Clients, error) {
 	if s.config.Embedded() {
 		return s.clients, nil
@@ -144,11 +144,11 @@ func (s *Server) cachedClients(registry prometheus.Registerer, log *slog.Logger)
 		return nil, err
 	}
 	registerCache(registry, cache)
-	s.background(func(ctx context.Context) { _ = cache.Watch(ctx, s.config.DatabaseURL, log) }) // the URL has been checked
+	s.background(func(ctx context.Context) { _ = cache.Watch(ctx, s.config.DatabaseURL, log) }) // the URL was validated before
 	return cache, nil
 }
 
-// background runs task until the server closes.
+// background runs task in a goroutine until the server closes.
 func (s *Server) background(task func(context.Context)) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -163,11 +163,11 @@ func (s *Server) background(task func(context.Context)) {
 	})
 }
 
-// Failed delivers the error of a listener that stopped by itself.
+// Failed delivers the error of a listener that has failed.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Stop ends the server: for delay it goes on serving but reports that it is not ready, then it
-// stops listening and waits for the requests in flight, for as long as ctx allows.
+// Stop stops the server. During delay it serves on and reports that it is not ready. Then it stops
+// listening and waits for requests in progress until ctx ends.
 func (s *Server) Stop(ctx context.Context, delay time.Duration) error {
 	began := time.Now()
 	s.api.Drain()

@@ -12,7 +12,7 @@ import (
 	"chit/tokens"
 )
 
-// startTimeout bounds the wait for the database, and then for Redis, to answer at start.
+// startTimeout is how long Start waits for the database to answer, and then for Redis.
 const startTimeout = 10 * time.Second
 
 func (s *Server) openDatabase(ctx context.Context, log *slog.Logger) (err error) {
@@ -36,8 +36,8 @@ func (s *Server) openDatabase(ctx context.Context, log *slog.Logger) (err error)
 	return s.checkSchema(ctx, log)
 }
 
-// checkSchema returns an error if the database lacks a step. More steps than this program has are no error:
-// while nodes are upgraded one by one, those of the old version still run.
+// checkSchema returns an error if the database lacks a step. It only warns if the database has steps that
+// this program does not know: during a rolling upgrade, nodes of the old version still run.
 func (s *Server) checkSchema(ctx context.Context, log *slog.Logger) error {
 	steps, err := migrations.Status(ctx, s.clients.DB(), s.config.dialect())
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *Server) openRedis(ctx context.Context) (err error) {
 	return nil
 }
 
-// diagnosed adds to err, which comes from a failure of Redis, what may be wrong with CHIT_REDIS_URL.
+// diagnosed adds the likely fault in CHIT_REDIS_URL to err. failure is the error of Redis.
 func diagnosed(client redis.UniversalClient, failure, err error) error {
 	if what := tokens.Diagnose(client, failure); what != "" {
 		return fmt.Errorf("%s (CHIT_REDIS_URL): %w", what, err)

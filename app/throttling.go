@@ -11,8 +11,7 @@ import (
 	"chit/throttle"
 )
 
-// Throttling says how often authentication may fail, and whom to believe on where a request comes
-// from.
+// Throttling has the limits on failed authentications, and the proxies that may set a client's address.
 type Throttling struct {
 	ThrottleClient  perMinute `env:"CHIT_THROTTLE_CLIENT" default:"1000" placeholder:"N" help:"Failed authentications a minute of one client id from one address; 0: no limit (default ${default})."`
 	ThrottleAddress perMinute `env:"CHIT_THROTTLE_ADDRESS" default:"60000" placeholder:"N" help:"Failed authentications a minute from one address, or one /64 of IPv6; 0: no limit (default ${default})."`
@@ -38,13 +37,13 @@ func (s *Server) failures() *throttle.Failures {
 	}
 }
 
-// perMinute is a setting that is a number from 0 on. Like a duration it keeps a text that is none.
+// perMinute is a setting that is a number, 0 or more. It keeps malformed text for check.
 type perMinute struct {
 	number    int
 	malformed string
 }
 
-// UnmarshalText never fails: check does.
+// UnmarshalText never fails. check reports malformed text.
 func (n *perMinute) UnmarshalText(text []byte) error {
 	*n = perMinute{}
 	number, err := strconv.Atoi(string(text))
@@ -63,14 +62,14 @@ func (n perMinute) check(setting string) error {
 	return nil
 }
 
-// networks is a setting that lists addresses and CIDR ranges, separated by commas. Like a duration
-// it keeps a text that is none.
+// networks is a setting with addresses and CIDR ranges, separated by commas. It keeps malformed text for
+// check.
 type networks struct {
 	prefixes  []netip.Prefix
 	malformed string
 }
 
-// UnmarshalText never fails: check does.
+// UnmarshalText never fails. check reports malformed text.
 func (n *networks) UnmarshalText(text []byte) error {
 	*n = networks{}
 	for field := range strings.SplitSeq(string(text), ",") {

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// lookInterval is how often, at most, the files of a certificate are looked at.
+// lookInterval is how often at most the files of a certificate are read.
 const lookInterval = time.Second
 
-// keyPair names the files of a listener's certificate. The zero value is a listener without TLS.
+// keyPair names the files of a listener's certificate. The zero value means no TLS.
 type keyPair struct {
-	certSetting, cert string // certificates in PEM, the listener's own first
+	certSetting, cert string // certificates in PEM, that of the listener first
 	keySetting, key   string
 }
 
@@ -69,21 +69,21 @@ func (p keyPair) parse(cert, key []byte) (*tls.Certificate, error) {
 	return &parsed, nil
 }
 
-// certificate is what a listener presents: that of the files, as they are at a handshake or were a
-// second before. The files are looked at, not watched: a watch ends with the first swap of the
-// symbolic link that Kubernetes puts them behind. What cannot be used changes nothing.
+// certificate is the certificate of a listener. It is at most a second older than its files. The files are
+// read at handshakes instead of being watched, because a watch breaks when Kubernetes swaps the symbolic
+// link to them. Files that cannot be used are ignored.
 type certificate struct {
 	files keyPair
 	log   *slog.Logger
 
 	current atomic.Pointer[tls.Certificate]
-	looking sync.Mutex // guards what follows
+	looking sync.Mutex // guards the fields below
 	looked  time.Time
-	seen    [sha256.Size]byte // of what the files held then, or of why they could not be read
+	seen    [sha256.Size]byte // hash of the files, or of the error of reading them
 	warned  bool              // that the current certificate is not valid
 }
 
-// openCertificate reads the files, which must hold a certificate now.
+// openCertificate reads the files. It fails unless they contain a certificate.
 func openCertificate(files keyPair, log *slog.Logger) (*certificate, error) {
 	c := &certificate{files: files, log: log}
 	if err := c.look(); err != nil {
@@ -92,8 +92,8 @@ func openCertificate(files keyPair, log *slog.Logger) (*certificate, error) {
 	return c, nil
 }
 
-// forHandshake is a tls.Config's GetCertificate. Only one handshake at a time looks at the files: if
-// their disk hangs, it is the only one to hang with it.
+// forHandshake is the GetCertificate callback of a tls.Config. Only one handshake at a time reads the
+// files, so that a disk that hangs blocks only that one.
 func (c *certificate) forHandshake(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if c.looking.TryLock() {
 		defer c.looking.Unlock()
@@ -106,7 +106,7 @@ func (c *certificate) forHandshake(*tls.ClientHelloInfo) (*tls.Certificate, erro
 	return c.current.Load(), nil
 }
 
-// look reads the files and takes what they hold. It returns an error when they have changed and
+// look reads the files and uses a changed certificate. It returns an error if the files have changed and
 // cannot be used.
 func (c *certificate) look() error {
 	cert, key, err := c.files.read()
@@ -134,8 +134,8 @@ func (c *certificate) look() error {
 	return nil
 }
 
-// warnUnlessValid logs once that clients refuse the current certificate at this time. It is presented all the
-// same: nothing better is at hand.
+// warnUnlessValid logs once that the current certificate has expired or is not valid yet. The listener
+// still presents it, because there is no other.
 func (c *certificate) warnUnlessValid() {
 	current := c.current.Load()
 	if current == nil || c.warned {
@@ -154,7 +154,7 @@ func (c *certificate) warnUnlessValid() {
 	c.log.Warn(message, "file", c.files.cert, "valid_from", current.Leaf.NotBefore.UTC(), "expires", current.Leaf.NotAfter.UTC())
 }
 
-// serverTLS returns the settings of a listener that presents c.
+// serverTLS returns the TLS settings of a listener that presents c.
 func (c *certificate) serverTLS() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.forHandshake}
 }
