@@ -19,7 +19,7 @@ import (
 	"chit/repository"
 )
 
-// The scripts show the commands as operators see them. Beside testscript's own commands they have
+// TestCommands runs the scripts in testdata. In addition to the commands of testscript they have:
 //
 //	status N program args…    the program must exit with status N
 //	database                  CHIT_DATABASE_URL names a new, empty PostgreSQL database
@@ -61,7 +61,7 @@ func exitsWith(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// created is what chit client create prints for programs.
+// created is the JSON output of chit client create.
 type created struct {
 	ClientID     string `json:"client_id"`
 	ClientSecret string `json:"client_secret"`
@@ -79,7 +79,7 @@ func create(t testing.TB, env []string, args ...string) created {
 
 var secretFormat = regexp.MustCompile(`^chits_[A-Z2-7]{59}$`)
 
-// The names are those of RFC 7591, as far as it has them.
+// The names are those of RFC 7591, where it has them.
 func TestClientCreatePrintsExactlyTheseMembers(t *testing.T) {
 	t.Parallel()
 	got := chit(t, nil, "client", "create", "billing-job", "--name=Billing job", "--scope=b a  b", "--ttl=15m", "--resource-server", "-o", "json")
@@ -103,7 +103,7 @@ func TestClientCreatePrintsExactlyTheseMembers(t *testing.T) {
 	}
 }
 
-// The secret is printed once and kept as its hash alone.
+// The secret is printed once, and only its hash is stored.
 func TestClientSecretIsKeptAsItsHash(t *testing.T) {
 	t.Parallel()
 	file := t.TempDir() + "/chit.db"
@@ -134,7 +134,7 @@ func TestClientSecretIsKeptAsItsHash(t *testing.T) {
 	}
 }
 
-// The secret opens the server that the client was registered for, with its own lifetime and prefix.
+// A registered client gets tokens from the server, with its own lifetime and prefix.
 func TestRegisteredClientGetsTokens(t *testing.T) {
 	t.Parallel()
 	database, redis := migrated(t), apptest.StartRedis(t)
@@ -150,7 +150,7 @@ func TestRegisteredClientGetsTokens(t *testing.T) {
 	}
 }
 
-// Whoever reads --help learns of every setting, and its two names.
+// The help of chit serve shows every setting as a flag and as a variable.
 func TestHelpShowsEverySettingAsFlagAndVariable(t *testing.T) {
 	t.Parallel()
 	help := chit(t, nil, "serve", "--help").stdout

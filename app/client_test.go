@@ -15,7 +15,7 @@ import (
 	"chit/models"
 )
 
-// hardSecret and hardID mean something else raw than form-urlencoded as RFC 6749 §2.3.1 says.
+// hardSecret and hardID have another meaning if they are read as form-encoded (RFC 6749 §2.3.1).
 const (
 	hardID     = "odd id+%41"
 	hardSecret = "p@ss:w%rd+ &=é"
@@ -87,7 +87,7 @@ func TestGoOAuth2ClientLearnsWhyItIsRefused(t *testing.T) {
 	})
 }
 
-// A client of the library sends its token as the server says, and fetches the next in time.
+// A client of the library uses its token as the server says, and gets the next one in time.
 func TestGoOAuth2ClientReusesItsToken(t *testing.T) {
 	t.Parallel()
 	s := apptest.Embedded(t)

@@ -11,13 +11,13 @@ import (
 	"chit/app"
 )
 
-// Good URLs, of servers that no test here reaches for.
+// Valid URLs of servers that no test connects to.
 const (
 	aDatabase = "postgres://chit:" + password + "@db:5432/chit"
 	aRedis    = "redis://:" + password + "@redis:6379/0"
 )
 
-// configure reads settings given as NAME value NAME value … from the environment, and none else.
+// configure reads only the given settings from the environment: NAME value NAME value …
 func configure(t *testing.T, settings ...string) (app.Config, error) {
 	t.Helper()
 	for _, entry := range os.Environ() {
@@ -32,7 +32,7 @@ func configure(t *testing.T, settings ...string) (app.Config, error) {
 	return app.ParseConfig()
 }
 
-// All faults of a row are reported together, in this order and with nothing else.
+// Each row lists all faults that are reported, in this order.
 func TestBadSettingsAreAllReported(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	empty, blank, good := file(t, ""), file(t, " \n"), file(t, aDatabase)
@@ -105,7 +105,7 @@ func TestBadSettingsAreAllReported(t *testing.T) {
 	}
 }
 
-// The demo client's secret is known to all.
+// The embedded mode only listens on loopback, because the secrets of the demo clients are public.
 func TestEmbeddedModeListensOnLoopbackAlone(t *testing.T) {
 	for address, allowed := range map[string]bool{
 		"127.0.0.1:8080": true, "127.0.0.2:0": true, "localhost:8080": true, "[::1]:8080": true,
@@ -127,7 +127,7 @@ func TestEmbeddedModeListensOnLoopbackAlone(t *testing.T) {
 	}
 }
 
-// A malformed URL is one where nobody can say which part is the password.
+// If a URL is malformed, nobody can say which part is the password, so no part may be repeated.
 func TestMalformedURLsAreNeverRepeated(t *testing.T) {
 	for setting, urls := range map[string][]string{
 		"CHIT_DATABASE_URL": {
@@ -216,7 +216,7 @@ func TestFlagsWinOverVariables(t *testing.T) {
 	}
 }
 
-// file returns the path of a file with this content.
+// file creates a file with this content and returns its path.
 func file(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")

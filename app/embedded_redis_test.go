@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// embeddedTokens are the commands beside servers of the embedded mode on one file.
+// embeddedTokens has two servers of the embedded mode on one file, and runs commands on it.
 type embeddedTokens struct {
 	*testing.T
 	database string
@@ -16,7 +16,7 @@ type embeddedTokens struct {
 
 func (e embeddedTokens) env() []string { return []string{"CHIT_EMBEDDED_DATABASE=" + e.database} }
 
-// listed returns how many tokens the command finds.
+// listed returns the number of tokens that the command lists.
 func (e embeddedTokens) listed() int {
 	e.Helper()
 	got := chit(e, e.env(), "token", "list", "--client", demo, "--output", "json")
@@ -34,8 +34,8 @@ func (e embeddedTokens) noServer() {
 	}
 }
 
-// The commands find the Redis of the server that runs, by a file that others cannot read and that
-// goes with the server.
+// The commands find the Redis of the running server by a file. Other users cannot read the file, and the
+// server deletes it when it stops.
 func TestEmbeddedRedisIsFound(t *testing.T) {
 	t.Parallel()
 	e := embeddedTokens{t, t.TempDir() + "/chit.db"}
@@ -62,7 +62,7 @@ func TestEmbeddedRedisIsFound(t *testing.T) {
 	e.noServer()
 }
 
-// A server that is killed leaves its file behind, and the next one replaces it.
+// A server that is killed leaves its file behind. The next server replaces the file.
 func TestEmbeddedRedisOfAKilledServer(t *testing.T) {
 	t.Parallel()
 	e := embeddedTokens{t, t.TempDir() + "/chit.db"}

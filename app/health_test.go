@@ -13,14 +13,14 @@ import (
 	"chit/models"
 )
 
-// health runs chit health against the server at this address.
+// health runs chit health for the server at this address.
 func health(t *testing.T, listen string, args ...string) result {
 	t.Helper()
 	return chit(t, []string{"CHIT_LISTEN=" + listen}, append([]string{"health"}, args...)...)
 }
 
-// want fails the test unless the command ended with status and one line, on standard output when it
-// is 0 and on standard error otherwise.
+// want fails the test unless the command ended with this status and one line. The line is on standard
+// output if the status is 0, and on standard error otherwise.
 func (r result) want(t *testing.T, status int, line string) {
 	t.Helper()
 	want := result{stderr: "chit: " + line + "\n", status: status}
@@ -56,7 +56,7 @@ func TestHealthSaysWhatIsOutOfReach(t *testing.T) {
 	health(t, address, "--timeout=10s").want(t, 1, address+" is not ready: redis out of reach")
 }
 
-// An address without a host, or with one that means every address, is this machine's.
+// An address without a host, or with one that means every address, is on this machine.
 func TestHealthTakesEveryAddressThatTheServerListensOn(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
@@ -69,8 +69,8 @@ func TestHealthTakesEveryAddressThatTheServerListensOn(t *testing.T) {
 	}
 }
 
-// An empty variable, as Compose files make them, is one that is not set. Whether something listens
-// on the default is the machine's business.
+// An empty variable counts as not set, as Compose files make them. The test does not know whether something
+// listens on the default address.
 func TestHealthAsksTheDefaultAddress(t *testing.T) {
 	t.Parallel()
 	for _, env := range [][]string{nil, {"CHIT_LISTEN="}} {
@@ -100,7 +100,7 @@ func TestHealthDoesNotWaitForever(t *testing.T) {
 	health(t, address, "--timeout=100ms").want(t, 1, address+" is not ready: no answer within 100ms")
 }
 
-// A server that serves the clients that it knows is not to be restarted.
+// A degraded server is healthy: it must not be restarted.
 func TestHealthWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	postgres := apptest.StartPostgreSQL(t)
@@ -112,7 +112,7 @@ func TestHealthWhileTheDatabaseIsAway(t *testing.T) {
 	health(t, address, "--timeout=10s").want(t, 0, address+" is ready, but degraded: database out of reach")
 }
 
-// Another server on the port does not pass for Chit.
+// Another server on the port is reported as not ready.
 func TestHealthOfAnotherServer(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -21,14 +21,14 @@ var (
 	helpExample   = regexp.MustCompile(`(?m)^    (\S.*)$`)
 )
 
-// exampled is where the examples run: a server, a client with a token, and what they name.
+// exampled is the environment in which the examples run: a server, and a client with a token.
 type exampled struct {
 	*program
 	database, redis string
 	vars            []string
 }
 
-// Whoever pastes an example from --help gets what it promises.
+// Every example in the help works when it is pasted.
 func TestEveryHelpHasAnExampleThatRuns(t *testing.T) {
 	t.Parallel()
 	bash := tool(t, "bash")
@@ -58,7 +58,7 @@ func TestEveryHelpHasAnExampleThatRuns(t *testing.T) {
 	}
 }
 
-// run runs an example as it stands, but for the places that it names.
+// run runs an example. It only replaces addresses and paths of the example.
 func (e *exampled) run(t *testing.T, bash, example string) {
 	t.Helper()
 	urlFile := file(t, e.database+"\n")
@@ -99,7 +99,7 @@ func (e *exampled) run(t *testing.T, bash, example string) {
 	}
 }
 
-// prepare makes the client billing-job anew, unless the example does, and returns a token of it.
+// prepare creates the client billing-job, unless the example does, and returns one of its tokens.
 func (e *exampled) prepare(t *testing.T, without bool) (token string) {
 	t.Helper()
 	hash := models.HashSecret("secret")

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// startPiped starts a server whose log goes into a pipe, of which the reader has read up to the line that
-// says where it listens.
+// startPiped starts a server whose log goes into a pipe. The reader has read the log up to the line with
+// the addresses.
 func startPiped(t *testing.T) (p *program, reader *os.File) {
 	t.Helper()
 	reader, writer, err := os.Pipe()
@@ -45,7 +45,7 @@ func startPiped(t *testing.T) (p *program, reader *os.File) {
 	return nil, nil
 }
 
-// hammer makes so many requests, each of which must be answered.
+// hammer makes this many requests. Each must be answered.
 func hammer(t *testing.T, p *program, requests int) {
 	t.Helper()
 	var wait sync.WaitGroup
@@ -70,11 +70,11 @@ func hammer(t *testing.T, p *program, requests int) {
 	wait.Wait()
 }
 
-// A log pipe that nobody reads stops no request, and does not keep the server from ending.
+// If nobody reads the log, requests are answered and the server can stop.
 func TestLogThatNobodyReads(t *testing.T) {
 	t.Parallel()
 	p, _ := startPiped(t)
-	hammer(t, p, 4000) // of which the pipe takes about 200 lines
+	hammer(t, p, 4000) // the pipe takes about 200 of the lines
 	if got := get(t, p.URL+"/readyz"); got.Status != http.StatusOK {
 		t.Errorf("/readyz: %d", got.Status)
 	}
@@ -84,7 +84,7 @@ func TestLogThatNobodyReads(t *testing.T) {
 	}
 }
 
-// A reader of the log that goes away does not take the server along. What it misses is counted.
+// If the reader of the log goes away, the server goes on and counts the dropped lines.
 func TestLogReaderGoesAway(t *testing.T) {
 	t.Parallel()
 	p, reader := startPiped(t)
@@ -100,7 +100,7 @@ func TestLogReaderGoesAway(t *testing.T) {
 	}
 }
 
-// SIGHUP, as a terminal sends it that goes away, ends the server in order.
+// SIGHUP, which a closed terminal sends, stops the server in order.
 func TestSIGHUPDrains(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil, "--shutdown-delay=300ms")

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// The handler writes to the byte what slog's own does.
+// The handler writes exactly what slog's own handler writes.
 func TestLinesAreSlogsOwn(t *testing.T) {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.UTC)
 	for _, record := range []struct {
@@ -43,7 +43,7 @@ func TestLinesAreSlogsOwn(t *testing.T) {
 	}
 }
 
-// recorder notes each write, and can refuse them.
+// recorder records each write, and can refuse writes.
 type recorder struct {
 	mu     sync.Mutex
 	writes []string
@@ -100,7 +100,7 @@ func TestLinesAreWrittenTogether(t *testing.T) {
 	}
 }
 
-// Many write at once, over many flushes: no line is lost or torn.
+// Concurrent writes over many flushes lose no line and split none.
 func TestLinesStayWhole(t *testing.T) {
 	out := &recorder{}
 	log, buffer := newLogger(out, "json", "info")
@@ -127,7 +127,7 @@ func TestLinesStayWhole(t *testing.T) {
 	}
 }
 
-// Lines that cannot be written are counted, and the log says so once when it can be written to again.
+// Lines that cannot be written are counted. The log reports them once when it can be written to again.
 func TestLostLinesAreSaid(t *testing.T) {
 	for format, want := range map[string]string{"json": `,"lines":2}`, "text": " lines=2\n"} {
 		out := &recorder{err: errors.New("disk full")}
@@ -148,7 +148,7 @@ func TestLostLinesAreSaid(t *testing.T) {
 	}
 }
 
-// stuck is a writer that takes nothing until it is let go.
+// stuck is a writer that blocks until it is released.
 type stuck struct {
 	recorder
 	release chan struct{}
@@ -159,8 +159,8 @@ func (s *stuck) Write(p []byte) (int, error) {
 	return s.recorder.Write(p)
 }
 
-// A reader that stands still delays nobody who logs, takes a bounded amount of memory, and does not keep
-// the server from ending.
+// A reader that has stopped delays no logging, takes a limited amount of memory, and does not keep the
+// server from stopping.
 func TestStuckReader(t *testing.T) {
 	out := &stuck{release: make(chan struct{})}
 	log, buffer := newLogger(out, "json", "info")

@@ -12,13 +12,13 @@ import (
 	"chit/app/apptest"
 )
 
-// maintained is a deployment on which the blocks of docs/maintenance.md run.
+// maintained is a deployment for the blocks of docs/maintenance.md.
 type maintained struct {
 	t        *testing.T
 	database *apptest.PostgreSQL
 	redis    *apptest.Redis
 	dir      string
-	blocks   [][]string // kind and text; those that are done are taken off
+	blocks   [][]string // kind and text of the blocks that were not run yet
 }
 
 const (
@@ -26,7 +26,7 @@ const (
 	newPassword = "new@password"
 )
 
-// Every block of the document runs as it stands, and does what the text around it says.
+// Every block of the document runs as it stands and does what the document says.
 func TestMaintenanceRunsAsWritten(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"bash", "redis-cli", "sha256sum", "pg_dump", "pg_restore"} {
@@ -49,7 +49,7 @@ func TestMaintenanceRunsAsWritten(t *testing.T) {
 	}
 }
 
-// run takes the first block that has a text in it, and runs it.
+// run runs the first remaining block that contains a text.
 func (m *maintained) run(with string) {
 	m.t.Helper()
 	for i, block := range m.blocks {
@@ -77,7 +77,7 @@ func (m *maintained) newRedisURL() string {
 	return (&url.URL{Scheme: "redis", User: url.UserPassword("default", newPassword), Host: m.redis.Addr}).String()
 }
 
-// node starts a node that changes no schema.
+// node starts a node that does not change the schema.
 func (m *maintained) node(database, redis string) *program {
 	m.t.Helper()
 	p := start(m.t, []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=" + redis, "CHIT_MIGRATE=off"})
@@ -109,7 +109,7 @@ func (m *maintained) changeRedisPassword() {
 
 func (m *maintained) changeDatabasePassword() {
 	m.t.Helper()
-	apptest.Psql(m.t, m.database.URL, leastPrivilege(m.t)[0][2]) // the server's role
+	apptest.Psql(m.t, m.database.URL, leastPrivilege(m.t)[0][2]) // the role of the server
 	apptest.Psql(m.t, m.database.URL, "ALTER ROLE chit_server PASSWORD '"+password+"'")
 	m.node(as(m.t, m.database.URL, "chit_server"), m.redis.URL)
 	m.run("chit_server_2")
@@ -143,7 +143,7 @@ func (m *maintained) restore() {
 	}
 }
 
-// as returns a URL with another user, whose password is in no message.
+// as returns the URL with another user and the password of the tests.
 func as(t *testing.T, rawURL, user string) string {
 	t.Helper()
 	parsed, err := url.Parse(rawURL)

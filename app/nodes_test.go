@@ -14,11 +14,11 @@ import (
 	"chit/models"
 )
 
-// load asks a node for tokens and introspections of one client, over and over, until stop. failed
-// counts the answers that are not good.
+// load asks a node for tokens and introspections of one client until it is stopped. failed counts the wrong
+// answers.
 type load struct {
 	requests, failed atomic.Int64
-	first            atomic.Pointer[string] // what the first of those was
+	first            atomic.Pointer[string] // description of the first one
 	stop             func()
 }
 
@@ -61,7 +61,7 @@ func (l *load) count(answer apptest.Answer, good bool) {
 	}
 }
 
-// check fails the test if a request failed.
+// check fails the test if a request has failed.
 func (l *load) check(t *testing.T, during string) {
 	t.Helper()
 	l.stop()
@@ -75,8 +75,8 @@ func (l *load) check(t *testing.T, during string) {
 	}
 }
 
-// twoNodes starts two nodes on one database and one Redis, with a client that changes and one that
-// stays.
+// twoNodes starts two nodes on one database and one Redis, with one client that changes and one that does
+// not.
 func twoNodes(t *testing.T, postgres string) []*apptest.Server {
 	t.Helper()
 	one := apptest.On(t, postgres, apptest.StartRedis(t))
@@ -86,8 +86,8 @@ func twoNodes(t *testing.T, postgres string) []*apptest.Server {
 	return []*apptest.Server{one, one.Another()}
 }
 
-// Whatever SQL changes is in force on both nodes within a second, under load, with the listening
-// connections as they are, killed, and back.
+// Any change by SQL is in force on both nodes within a second, under load. That holds with the listening
+// connections in place, after they were killed, and after they are back.
 func TestChangesAreInForceOnEveryNode(t *testing.T) {
 	nodes := twoNodes(t, apptest.Database(t))
 	steady := startLoad(nodes, "steady", "secret")
@@ -136,7 +136,7 @@ func waitForBoth(t *testing.T, nodes []*apptest.Server, want string) time.Durati
 	return time.Since(began)
 }
 
-// TRUNCATE, alone, since it ends every client.
+// TRUNCATE has its own test, because it deletes every client.
 func TestTruncateIsInForceOnEveryNode(t *testing.T) {
 	nodes := twoNodes(t, apptest.Database(t))
 	waitForBoth(t, nodes, "200 read")
@@ -146,8 +146,8 @@ func TestTruncateIsInForceOnEveryNode(t *testing.T) {
 	}
 }
 
-// PostgreSQL stops and comes back: a known client does not lose a request. CHIT_TEST_OUTAGE sets
-// for how long, 5s unless set.
+// PostgreSQL stops and comes back, and a known client loses no request. CHIT_TEST_OUTAGE sets the duration;
+// the default is 5s.
 func TestDatabaseOutageCostsKnownClientsNothing(t *testing.T) {
 	outage := 5 * time.Second
 	if text := os.Getenv("CHIT_TEST_OUTAGE"); text != "" {
@@ -177,8 +177,8 @@ func TestDatabaseOutageCostsKnownClientsNothing(t *testing.T) {
 	known.check(t, fmt.Sprint("PostgreSQL stopped for ", outage))
 }
 
-// A rotation with overlap under load: the old secret works on, the new one from the moment that it
-// is printed.
+// During a rotation with overlap, under load, the old secret keeps working, and the new one works as soon
+// as it is printed.
 func TestRotationCostsNoRequest(t *testing.T) {
 	nodes := twoNodes(t, apptest.Database(t))
 	old := startLoad(nodes, "changing", "secret")

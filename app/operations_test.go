@@ -13,15 +13,15 @@ import (
 	"chit/tokens"
 )
 
-// Every block of docs/operations.md runs as it stands there, one after the other, and ends the
-// tokens that it says it ends and no others. Both stores ask for a password.
+// Every block of docs/operations.md runs as it stands, in order. It ends exactly the tokens that the
+// document says. Both stores require a password.
 func TestOperationsRunAsWritten(t *testing.T) {
 	document, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := apptest.On(t, apptest.Database(t), apptest.StartRedis(t, "--requirepass", "of:Redis"))
-	// Roles are the server's, which other tests use too.
+	// Roles belong to the whole PostgreSQL server, which other tests use, too.
 	t.Cleanup(func() {
 		const roles = "chit_server, chit_operator, chit_revoker"
 		apptest.Psql(t, s.DatabaseURL, "DROP OWNED BY "+roles+"; DROP ROLE "+roles)
@@ -57,7 +57,7 @@ func TestOperationsRunAsWritten(t *testing.T) {
 // endsTokens matches the blocks that end the tokens of billing-job.
 var endsTokens = regexp.MustCompile(`token revoke|DEL "oauth:token|tokens_revoked_before = now|--revoke-tokens|client disable`)
 
-// billingToken returns a fresh token of billing-job, whatever its secret is by now.
+// billingToken returns a new token of billing-job, whatever its current secret is.
 func billingToken(t *testing.T, s *apptest.Server) string {
 	t.Helper()
 	s.Exec("INSERT INTO oauth_client (client_id, client_secret_hash, is_resource_server) VALUES ('auditor', '" + models.HashSecret("auditor") + "', true) ON CONFLICT DO NOTHING")
@@ -74,7 +74,7 @@ func asked(t *testing.T, s *apptest.Server, token string) bool {
 	return s.Active("auditor", "auditor", token)
 }
 
-// settles waits up to the second that a change may need.
+// settles waits for up to a second, in which a change must be in force.
 func settles(done func() bool) bool {
 	for deadline := time.Now().Add(time.Second); !done(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {

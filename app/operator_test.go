@@ -11,7 +11,7 @@ import (
 	"chit/app/apptest"
 )
 
-// What SQL changes is in force within this time.
+// soon is the time within which a change by SQL is in force.
 const soon = time.Second
 
 // operator has psql, redis-cli and a running server.
@@ -21,7 +21,7 @@ type operator struct {
 	redis    *apptest.Redis
 }
 
-// The steps of this test belong together: each finds what the ones before have left.
+// The steps of this test depend on each other.
 func TestOperatorsStory(t *testing.T) {
 	t.Parallel()
 	o := &operator{database: apptest.Database(t), redis: apptest.StartRedis(t)}
@@ -107,7 +107,7 @@ func (o *operator) deletesClient(t *testing.T) {
 	eventually(t, soon, "the client is refused", func() bool { return o.post("/token", demo, demoSecret, tokenPlease).Status == http.StatusUnauthorized })
 }
 
-// active asks, as user, whether a token is active. Anything but a plain answer fails the test.
+// active asks as user whether a token is active. Any other answer fails the test.
 func (o *operator) active(t *testing.T, user, secret, token string) bool {
 	t.Helper()
 	answer := o.post("/introspect", user, secret, "token="+token)

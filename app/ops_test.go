@@ -66,7 +66,7 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 	})
 }
 
-// Whatever strangers send, there are as many series as the server has routes and statuses.
+// The number of series depends on routes and statuses only, whatever clients send.
 func TestStrangersMakeNoNewMetrics(t *testing.T) {
 	t.Parallel()
 	s := apptest.Embedded(t)
@@ -100,7 +100,7 @@ func TestStrangersMakeNoNewMetrics(t *testing.T) {
 
 var sampleLine = regexp.MustCompile(`(?m)^(chit_\w+(?:{.*})?) (\S+)$`)
 
-// samples returns what /metrics says of Chit itself.
+// samples returns the samples of Chit's own metrics.
 func samples(t *testing.T, s *apptest.Server) map[string]string {
 	t.Helper()
 	found := map[string]string{}

@@ -11,7 +11,7 @@ import (
 	"chit/app/apptest"
 )
 
-// What cannot be printed has not been handed over: the command says so and fails.
+// If the output cannot be written, the command says so and fails.
 func TestOutputThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/dev/full"); err != nil {
@@ -40,7 +40,7 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 		cmd := command(t, env, strings.Fields(row.command)...)
 		var stderr strings.Builder
 		cmd.Stdout, cmd.Stderr = full, &stderr
-		_ = cmd.Run() // its status is looked at
+		_ = cmd.Run() // the test checks its status
 		full.Close()
 		if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), row.says) || !strings.Contains(stderr.String(), "no space left on device") {
 			t.Errorf("%s: status %d, %s", row.command, cmd.ProcessState.ExitCode(), &stderr)
@@ -48,7 +48,7 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// The new secret is printed before anything is waited for, and a hang-up in the wait ends in order.
+// The new secret is printed before the command waits for anything, and SIGHUP ends the wait in order.
 func TestHangUpDuringARotation(t *testing.T) {
 	t.Parallel()
 	env := []string{"CHIT_DATABASE_URL=" + migrated(t), "CHIT_REDIS_URL=" + apptest.StartRedis(t).URL}
@@ -70,7 +70,7 @@ func TestHangUpDuringARotation(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // its status is looked at
+	_ = cmd.Wait() // the test checks its status
 	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "the secret is changed") {
 		t.Errorf("%v: %s", cmd.ProcessState, &stderr)
 	}
@@ -78,7 +78,7 @@ func TestHangUpDuringARotation(t *testing.T) {
 	p.token("billing-job", secret)
 }
 
-// A token that is typed in the wrong place is not repeated, into a log of whoever runs the command.
+// A token in the wrong place on the command line is not repeated in the error.
 func TestMisplacedSecretIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	const token = "chit_MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43UOV3HO6DZPIYTEMZUGU3DAAAAAAA"
@@ -96,7 +96,7 @@ func TestMisplacedSecretIsNotRepeated(t *testing.T) {
 	}
 }
 
-// A server that does not start because its port is taken takes nothing from the one that runs.
+// A server that fails to start because its port is taken does not disturb the running one.
 func TestSecondEmbeddedServerOnATakenPort(t *testing.T) {
 	t.Parallel()
 	e := embeddedTokens{t, t.TempDir() + "/chit.db"}

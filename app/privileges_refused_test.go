@@ -15,7 +15,7 @@ import (
 	"chit/app/apptest"
 )
 
-// What is not granted is refused.
+// What was not granted is refused.
 func TestRolesMayDoNothingElse(t *testing.T) {
 	t.Parallel()
 	g := granted(t)
@@ -57,7 +57,7 @@ func TestRolesMayDoNothingElse(t *testing.T) {
 	}
 }
 
-// In a Cluster the server needs the few commands more that the document names.
+// In a Cluster the server needs a few more commands, which the document names.
 func TestRoleInACluster(t *testing.T) {
 	t.Parallel()
 	bash := tool(t, "bash")
@@ -86,7 +86,7 @@ func TestRoleInACluster(t *testing.T) {
 	privileges{redis: node}.refusedNothing(t)
 }
 
-// To wait for replicas takes one command more, and one key.
+// Waiting for replicas needs one more command and one more key.
 func TestRoleThatWaitsForReplicas(t *testing.T) {
 	t.Parallel()
 	g := granted(t)

@@ -19,13 +19,13 @@ import (
 	"chit/tokens"
 )
 
-// privileges are servers on which the roles of docs/operations.md exist, and no client.
+// privileges has servers with the roles of docs/operations.md and without clients.
 type privileges struct {
 	database *apptest.PostgreSQL
 	redis    *apptest.Redis
 }
 
-// granted runs the blocks of the document's section as they stand.
+// granted runs the blocks of the section "Least privilege" as they stand.
 func granted(t *testing.T) privileges {
 	t.Helper()
 	bash := tool(t, "bash")
@@ -50,7 +50,7 @@ func granted(t *testing.T) privileges {
 	return g
 }
 
-// leastPrivilege returns the blocks of the section: their kind and their text.
+// leastPrivilege returns the blocks of the section: kind and text.
 func leastPrivilege(t *testing.T) [][]string {
 	t.Helper()
 	document, err := os.ReadFile("../docs/operations.md")
@@ -66,7 +66,7 @@ func leastPrivilege(t *testing.T) [][]string {
 	return blocks
 }
 
-// as returns both URLs of a role, as variables.
+// as returns the variables with both URLs of a role.
 func (g privileges) as(t *testing.T, role string) (env []string) {
 	t.Helper()
 	for setting, stores := range map[string]struct{ url, user string }{
@@ -102,7 +102,7 @@ func (g privileges) client(t *testing.T, role string) *redis.Client {
 	return client
 }
 
-// refusedNothing fails the test if Redis has refused anybody anything.
+// refusedNothing fails the test if Redis has refused a command.
 func (g privileges) refusedNothing(t *testing.T) {
 	t.Helper()
 	if log := g.redis.CLI("ACL", "LOG"); log != "" {
@@ -110,7 +110,7 @@ func (g privileges) refusedNothing(t *testing.T) {
 	}
 }
 
-// usedAll fails the test if the server may use a command that nobody has needed.
+// usedAll fails the test if the server has a permission that it did not use.
 func (g privileges) usedAll(t *testing.T) {
 	t.Helper()
 	stats := g.redis.CLI("INFO", "commandstats")
@@ -126,7 +126,7 @@ func (g privileges) usedAll(t *testing.T) {
 	}
 }
 
-// The server does all that it does as its roles, and operators as theirs.
+// The server and the operators can do everything they need with their roles.
 func TestRolesSuffice(t *testing.T) {
 	t.Parallel()
 	g := granted(t)
@@ -152,7 +152,7 @@ func TestRolesSuffice(t *testing.T) {
 	})
 	rotate(t, operator, "--overlap=1h")
 	eventually(t, 5*time.Second, "the use of a retired secret is written down", func() bool {
-		p.token("billing-job", secret) // until the rotation is heard of, it is the current one
+		p.token("billing-job", secret) // before the node knows of the rotation, this is the current secret
 		return apptest.Psql(t, g.database.URL, "SELECT count(last_used_at) FROM oauth_client_retired_secret") == "1"
 	})
 	g.operate(t, operator, p, secret)
@@ -163,7 +163,7 @@ func TestRolesSuffice(t *testing.T) {
 	}
 }
 
-// introspectTogether makes the server ask Redis for many tokens at once, until it does.
+// introspectTogether makes concurrent requests until the server has asked Redis for several tokens at once.
 func (g privileges) introspectTogether(t *testing.T, p *program, client, secret string) {
 	t.Helper()
 	token := p.token(client, secret)
@@ -192,7 +192,7 @@ func (p *program) introspect50(t *testing.T, client, secret, token string) {
 	wait.Wait()
 }
 
-// operate runs every command of the command line that changes or reads something.
+// operate runs every command that reads or changes something.
 func (g privileges) operate(t *testing.T, env []string, p *program, secret string) {
 	t.Helper()
 	token, other := p.token("billing-job", secret), p.token("billing-job", secret)
@@ -208,7 +208,7 @@ func (g privileges) operate(t *testing.T, env []string, p *program, secret strin
 	}
 }
 
-// Who may only revoke does it by jti, token in hand, and a whole client by SQL.
+// The role for revocation can revoke by jti, by a token, and all tokens of a client by SQL.
 func TestRevokersRevoke(t *testing.T) {
 	t.Parallel()
 	g := granted(t)

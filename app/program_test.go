@@ -23,16 +23,16 @@ const (
 	server, serverSecret = "my-resource-server", "my-resource-secret"
 )
 
-// tokenPlease is the body of the plainest request for a token.
+// tokenPlease is the body of the simplest token request.
 const tokenPlease = "grant_type=client_credentials"
 
-// result is what a chit that has ended leaves.
+// result is the result of a command.
 type result struct {
 	stdout, stderr string
 	status         int
 }
 
-// chit runs a command to its end. Env is all that it finds of CHIT_… in its environment.
+// chit runs a command to its end. env has all CHIT_ variables of its environment.
 func chit(t testing.TB, env []string, args ...string) result {
 	t.Helper()
 	return chitWith(t, "", env, args...)
@@ -69,7 +69,7 @@ func command(t testing.TB, env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// keepLeash is the end of the leash that closes with this process.
+// keepLeash is the end of the leash that closes when this process ends.
 var keepLeash *os.File
 
 var leashEnd = sync.OnceValues(func() (end *os.File, err error) {
@@ -77,7 +77,7 @@ var leashEnd = sync.OnceValues(func() (end *os.File, err error) {
 	return end, err
 })
 
-// program is a chit that serves, as a process of its own.
+// program is a chit that runs as a separate process.
 type program struct {
 	URL, OpsURL string
 
@@ -87,7 +87,7 @@ type program struct {
 	exited         chan struct{}
 }
 
-// anyPort lets a server choose its ports: it logs them.
+// anyPort lets the server choose its ports. It logs them.
 var anyPort = []string{"CHIT_LISTEN=127.0.0.1:0", "CHIT_OPS_LISTEN=127.0.0.1:0"}
 
 var (
@@ -122,7 +122,7 @@ func launch(t testing.TB, env []string, args ...string) *program {
 	return p
 }
 
-// listening waits until the server has said where it listens, which it does last.
+// listening waits until the server has logged its addresses, which it does last.
 func (p *program) listening() {
 	p.t.Helper()
 	eventually(p.t, 15*time.Second, "the server listens", func() bool {
@@ -148,7 +148,7 @@ func (p *program) signal(signal syscall.Signal) {
 	}
 }
 
-// ended waits for the end, which must come within limit, and returns how it was.
+// ended waits for the end of the process and returns its state. It fails the test after the limit.
 func (p *program) ended(limit time.Duration) *os.ProcessState {
 	p.t.Helper()
 	select {
@@ -159,7 +159,7 @@ func (p *program) ended(limit time.Duration) *os.ProcessState {
 	return p.cmd.ProcessState
 }
 
-// oneShot is for requests that leave no connection behind.
+// oneShot is a client that keeps no connection open.
 var oneShot = &http.Transport{DisableKeepAlives: true}
 
 func (p *program) post(path, user, secret, form string) apptest.Answer {
@@ -205,7 +205,7 @@ func send(t testing.TB, request *http.Request) apptest.Answer {
 	return apptest.Answer{Status: response.StatusCode, Header: response.Header, Body: string(body)}
 }
 
-// eventually fails the test unless check succeeds within limit.
+// eventually fails the test unless check returns true within the limit.
 func eventually(t testing.TB, limit time.Duration, what string, check func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(limit); !check(); time.Sleep(5 * time.Millisecond) {
@@ -215,7 +215,7 @@ func eventually(t testing.TB, limit time.Duration, what string, check func() boo
 	}
 }
 
-// tool returns the path of a program that a test needs beside chit.
+// tool returns the path of another program that a test needs.
 func tool(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -228,7 +228,7 @@ func tool(t testing.TB, name string) string {
 	return path
 }
 
-// output is what a running program has written.
+// output is what a running program has written so far.
 type output struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer

@@ -10,7 +10,7 @@ import (
 	"chit/app/apptest"
 )
 
-// What deletes or revokes many asks first, and takes only a clear yes for one.
+// Destructive commands ask first, and only go on after a clear yes.
 func TestDestructiveCommandsAsk(t *testing.T) {
 	t.Parallel()
 	database, redis := migrated(t), apptest.StartRedis(t)
@@ -52,7 +52,7 @@ func TestDestructiveCommandsAsk(t *testing.T) {
 	}
 }
 
-// answering runs a command at a terminal and types once it has asked something.
+// answering runs a command at a terminal, and types after the command has asked.
 func answering(t *testing.T, env []string, types string, args ...string) result {
 	t.Helper()
 	person, terminal := pseudoTerminal(t)
@@ -72,7 +72,7 @@ func answering(t *testing.T, env []string, types string, args ...string) result 
 	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// A token is typed as a secret is: nothing of it shows.
+// The prompt for a token does not show it, as for a secret.
 func TestTokenFromATerminal(t *testing.T) {
 	t.Parallel()
 	env := []string{"CHIT_EMBEDDED_DATABASE=" + t.TempDir() + "/chit.db"}
@@ -94,7 +94,7 @@ func TestTokenFromATerminal(t *testing.T) {
 	}
 }
 
-// On a terminal long work shows how far it is, and leaves a clean screen.
+// On a terminal, long work shows its progress and leaves a clean screen.
 func TestRevocationShowsProgress(t *testing.T) {
 	t.Parallel()
 	r := startRevoking(t)
@@ -106,7 +106,7 @@ func TestRevocationShowsProgress(t *testing.T) {
 		t.Fatal(err)
 	}
 	terminal.Close()
-	screen, _ := io.ReadAll(person) // it ends with an error, as nobody holds the other end
+	screen, _ := io.ReadAll(person) // it ends with an error when nobody holds the other end
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// proxy stands between a chit and Redis, and lets a test act at a certain command.
+// proxy stands between chit and Redis. It calls a function of the test before a certain command.
 type proxy struct {
 	URL string
 
@@ -18,12 +18,12 @@ type proxy struct {
 
 	mu      sync.Mutex
 	watched []byte // in lower case, as the client writes it
-	left    int    // times to be seen until then is called
+	left    int    // number of times left until then is called
 	then    func()
 	conns   []net.Conn
 }
 
-// startProxy returns a proxy of the Redis that rawURL names.
+// startProxy returns a proxy for the Redis at rawURL.
 func startProxy(t *testing.T, rawURL string) *proxy {
 	t.Helper()
 	parsed, err := url.Parse(rawURL)
@@ -50,8 +50,8 @@ func startProxy(t *testing.T, rawURL string) *proxy {
 	return p
 }
 
-// at has then called when a chit is about to send a command for the nth time. Redis has not yet
-// received it, and does not until then returns.
+// at sets the function that is called before a command is sent for the nth time. Redis receives the command
+// after the function has returned.
 func (p *proxy) at(n int, command string, then func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,7 +85,7 @@ func (p *proxy) serve(conn net.Conn) {
 	}
 }
 
-// look counts the chunks with the watched command: a pipeline of many is one.
+// look counts the chunks that contain the command. A pipeline with several of them counts once.
 func (p *proxy) look(chunk []byte) {
 	p.mu.Lock()
 	var then func()
@@ -100,7 +100,7 @@ func (p *proxy) look(chunk []byte) {
 	}
 }
 
-// close ends all connections and takes no more, as a Redis that stops.
+// close ends all connections and accepts no more, like a Redis that stops.
 func (p *proxy) close() {
 	p.listener.Close()
 	p.mu.Lock()
