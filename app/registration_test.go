@@ -12,8 +12,8 @@ import (
 	"chit/app/apptest"
 )
 
-// A client is deleted and registered again under the same id: no token of the first comes back to life,
-// of those that were issued around the moment neither, on whatever node.
+// A client is deleted and registered again with the same id. No token of the first registration is active
+// afterwards, on any node, including tokens that were issued during the deletion.
 func TestTokensDoNotComeBackWithTheID(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, env []string, p *program) {
@@ -93,7 +93,7 @@ func TestTokensOfAFormerRegistrationStayInactive(t *testing.T) {
 	})
 }
 
-// infinity in an instant is a value like any other, for the server and for every command.
+// The server and every command accept the timestamp infinity.
 func TestCommandsOnInfinity(t *testing.T) {
 	t.Parallel()
 	database, redis := migrated(t), apptest.StartRedis(t)

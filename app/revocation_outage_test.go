@@ -14,8 +14,8 @@ import (
 	"chit/tokens"
 )
 
-// stops are the moments at which Redis stops, and what the operator then reads: I is an instant, E
-// what was wrong.
+// stops has the moments at which Redis stops, and the message that the operator reads. I stands for a time,
+// E for the cause.
 var stops = []struct {
 	name, command, args string
 	nth                 int
@@ -33,7 +33,7 @@ var stops = []struct {
 		"client billing-job is deleted, and its tokens are inactive; 500 of 4,000 keys were removed before Redis stopped answering: E; `chit token revoke --client billing-job` removes the rest: run it before a client of this id is registered again"},
 }
 
-// Redis stops: the operator reads what is done, what is not, and what to do.
+// If Redis stops, the message says what is done, what is not, and what to do.
 func TestRevocationSaysWhatRedisHasNotDone(t *testing.T) {
 	t.Parallel()
 	r := startRevoking(t)
@@ -63,14 +63,14 @@ func TestRevocationSaysWhatRedisHasNotDone(t *testing.T) {
 	}
 }
 
-// likeness matches a line that chit prints, with some instant for I and some cause for E.
+// likeness matches a message of chit with any time for I and any cause for E.
 func likeness(text string) *regexp.Regexp {
 	quoted := regexp.QuoteMeta("chit: " + text + "\n")
 	quoted = strings.Replace(quoted, "as of I;", `as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC;`, 1)
 	return regexp.MustCompile("^" + strings.Replace(quoted, ": E;", ": redis: [^;]+;", 1) + "$")
 }
 
-// The database does not answer: nothing is done in Redis either.
+// If the database does not answer, nothing is done in Redis.
 func TestRevocationWithoutTheDatabaseDoesNothing(t *testing.T) {
 	t.Parallel()
 	redis := apptest.StartRedis(t)
@@ -88,7 +88,7 @@ func TestRevocationWithoutTheDatabaseDoesNothing(t *testing.T) {
 	}
 }
 
-// One token: acknowledged by Redis, or an error.
+// The revocation of one token is acknowledged by Redis, or the command fails.
 func TestRevocationOfOneTokenWithoutRedis(t *testing.T) {
 	t.Parallel()
 	database, redis := migrated(t), apptest.StartRedis(t)
@@ -113,7 +113,7 @@ func TestRevocationOfOneTokenWithoutRedis(t *testing.T) {
 	}
 }
 
-// A statement in the way makes the command wait, not fail: the row is locked by a transaction.
+// If another transaction has locked the row, the command waits.
 func TestRevocationWaitsForALockedRow(t *testing.T) {
 	t.Parallel()
 	database, redis := migrated(t), apptest.StartRedis(t)

@@ -15,11 +15,11 @@ import (
 	"chit/tokens"
 )
 
-// many is how many live tokens billing-job has in these tests: ten round trips of a purge.
+// many is the number of active tokens of billing-job in these tests. A purge of them takes ten round trips.
 const many = 5000
 
-// revoking is a server on PostgreSQL and Redis with two clients whose tokens are alive. The
-// commands reach Redis through a proxy, the server directly.
+// revoking is a server on PostgreSQL and Redis with two clients that have tokens. The commands reach Redis
+// through a proxy. The server reaches it directly.
 type revoking struct {
 	*program
 	env         []string
@@ -86,7 +86,7 @@ func (r *revoking) activeSamples(t *testing.T) (count int) {
 	return count
 }
 
-// keys returns how many keys of these tokens there are.
+// keys returns how many of these tokens have a key in Redis.
 func (r *revoking) keys(t *testing.T, ids []string) int {
 	t.Helper()
 	names := make([]string, len(ids))
@@ -100,7 +100,7 @@ func (r *revoking) keys(t *testing.T, ids []string) int {
 	return int(count)
 }
 
-// The command's first write ends all tokens, before a single key is gone.
+// All tokens are inactive after the first write of the command, before a key is deleted.
 func TestRevocationIsInForceBeforeKeysAreRemoved(t *testing.T) {
 	t.Parallel()
 	r := startRevoking(t)

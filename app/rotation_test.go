@@ -10,7 +10,7 @@ import (
 	"chit/app/apptest"
 )
 
-// rotated is what chit client rotate-secret and show print for programs.
+// rotated is the JSON output of chit client rotate-secret and show.
 type rotated struct {
 	Secret    string `json:"client_secret"`
 	ExpiresAt *int64 `json:"client_secret_expires_at"`
@@ -30,7 +30,7 @@ func rotate(t *testing.T, env []string, args ...string) (r rotated) {
 	return r
 }
 
-// For the overlap both secrets work, then the new one alone.
+// During the overlap both secrets work. Afterwards only the new one does.
 func TestRotatedSecretWorksForTheOverlap(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, env []string, p *program) {
@@ -60,7 +60,7 @@ func TestRotatedSecretWorksForTheOverlap(t *testing.T) {
 	})
 }
 
-// A secret that has leaked is used over and over while it is rotated: nothing that it got survives.
+// A leaked secret is used all the time during its rotation. No token that it obtained is active afterwards.
 func TestRotationWithRevocationLeavesNoToken(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, env []string, p *program) {
@@ -98,10 +98,10 @@ func TestRotationWithRevocationLeavesNoToken(t *testing.T) {
 		if p.post("/introspect", "billing-job", fresh.Secret, "token="+p.token("billing-job", fresh.Secret)).JSON()["active"] != true {
 			t.Error("a token of the new secret is inactive")
 		}
-	}, "CHIT_THROTTLE_CLIENT=0") // else whoever uses the leaked secret on is soon blocked, from this address
+	}, "CHIT_THROTTLE_CLIENT=0") // otherwise the leaked secret would soon be blocked at this address
 }
 
-// A newer chit on a database that nobody has migrated says what to do.
+// On a database that was not migrated, a newer chit says what to do.
 func TestCommandsOnAnOlderSchema(t *testing.T) {
 	t.Parallel()
 	database := migrated(t)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A load balancer sees that the server is not ready, and meanwhile nobody is turned away.
+// A load balancer sees that the server is not ready, and no request is refused meanwhile.
 func TestSIGTERMServesOnThenEndsWithWhatIsInFlight(t *testing.T) {
 	t.Parallel()
 	const delay = time.Second
@@ -81,7 +81,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// slowRequest is a request for a token of which the server has half.
+// slowRequest is a token request of which the server has received half.
 type slowRequest struct {
 	t    *testing.T
 	conn net.Conn
@@ -101,7 +101,7 @@ func halfRequest(t *testing.T, p *program) *slowRequest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Connections are accepted in order: once this is answered, the server has that one.
+	// Connections are accepted in order. When this request is answered, the other connection was accepted.
 	get(t, p.URL+"/healthz")
 	return &slowRequest{t, conn, body[half:]}
 }

@@ -10,13 +10,13 @@ import (
 	"chit/app/apptest"
 )
 
-// password is in every URL below, and must be in no message.
+// password is in every URL of this test, and must not be in any message.
 const password = "s3kret"
 
 // nobody is an address on which nothing listens.
 const nobody = "127.0.0.1:1"
 
-// A server that cannot start says so in one line that tells the operator what to do.
+// A server that cannot start prints one line that tells the operator what to do.
 func TestStartIsRefusedInOneLine(t *testing.T) {
 	t.Parallel()
 	taken := listen(t)
@@ -66,12 +66,12 @@ func TestStartIsRefusedInOneLine(t *testing.T) {
 	}
 }
 
-// isOneLine reports whether text is a message of chit in one line, without a log around it.
+// isOneLine reports whether text is a single line from chit, without a log.
 func isOneLine(text string) bool {
 	return strings.HasPrefix(text, "chit: ") && strings.Count(text, "\n") == 1 && strings.HasSuffix(text, "\n")
 }
 
-// One empty database, and all nodes of a first deployment at once.
+// All nodes of a new deployment start at the same time on one empty database.
 func TestServersThatStartTogetherAllComeUp(t *testing.T) {
 	t.Parallel()
 	database, redis := apptest.Database(t), apptest.StartRedis(t)

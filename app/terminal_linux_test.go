@@ -38,12 +38,12 @@ func TestHashSecretFromATerminalShowsNothingOfIt(t *testing.T) {
 		t.Error("the terminal is left without echo")
 	}
 	terminal.Close()
-	if screen, _ := io.ReadAll(person); len(screen) > 0 { // it ends with an error, as nobody holds the other end
+	if screen, _ := io.ReadAll(person); len(screen) > 0 { // it ends with an error when nobody holds the other end
 		t.Errorf("the terminal shows %q", screen)
 	}
 }
 
-// pseudoTerminal returns the side on which a person types and the side that a program has.
+// pseudoTerminal returns the side of the person who types and the side of the program.
 func pseudoTerminal(t *testing.T) (person, terminal *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)

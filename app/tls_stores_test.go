@@ -9,7 +9,7 @@ import (
 	"chit/app/apptest"
 )
 
-// The server reaches both stores by TLS alone and checks who they are.
+// The server reaches both stores by TLS and checks their certificates.
 func TestStoresByTLS(t *testing.T) {
 	t.Parallel()
 	ca := apptest.NewAuthority(t)
@@ -27,14 +27,14 @@ func TestStoresByTLS(t *testing.T) {
 	if got := get(t, p.URL+"/readyz"); got.Status != http.StatusOK {
 		t.Errorf("not ready: %s", got.Body)
 	}
-	// The listener for changes too: an UPDATE is heard of.
+	// The listening connection uses TLS, too.
 	eventually(t, soon, "the listener", func() bool {
 		return strings.Contains(get(t, p.OpsURL+"/metrics").Body, "chit_client_cache_listening 1")
 	})
 	if got := apptest.Psql(t, database.URL, "SELECT count(*) > 1, bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_addr IS NOT NULL AND pid <> pg_backend_pid()"); got != "t|t" {
 		t.Errorf("some connections, and all by TLS: %s", got)
 	}
-	// But for the one that asks, all connections come in at the other port.
+	// All connections come in at the TLS port, except for the one that asks.
 	for line := range strings.Lines(redis.CLI("CLIENT", "LIST")) {
 		if strings.Contains(line, "laddr="+redis.Addr+" ") && !strings.Contains(line, "cmd=client") {
 			t.Errorf("a connection without TLS: %s", line)
@@ -45,7 +45,7 @@ func TestStoresByTLS(t *testing.T) {
 	}
 }
 
-// A store that cannot show who it is is refused in one line, whoever it is.
+// If a store has no valid certificate, the server refuses to start, with one line.
 func TestStoresThatCannotShowWhoTheyAre(t *testing.T) {
 	t.Parallel()
 	ca, stranger := apptest.NewAuthority(t), apptest.NewAuthority(t)

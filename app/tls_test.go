@@ -15,12 +15,12 @@ import (
 	"chit/app/apptest"
 )
 
-// secured are the flags of a server whose listeners both present a certificate.
+// secured returns the flags for a certificate on both listeners.
 func secured(own apptest.Certificate) []string {
 	return []string{"--tls-cert=" + own.Cert, "--tls-key=" + own.Key, "--ops-tls-cert=" + own.Cert, "--ops-tls-key=" + own.Key}
 }
 
-// presented connects to a URL's host and returns the certificate that it presents.
+// presented connects to the host of a URL and returns its certificate.
 func presented(t *testing.T, url string, config *tls.Config) (*x509.Certificate, error) {
 	t.Helper()
 	conn, err := tls.Dial("tcp", strings.TrimPrefix(url, "https://"), config)
@@ -93,7 +93,7 @@ func TestNoTLSBelow12(t *testing.T) {
 	}
 }
 
-// A new certificate is in use within two seconds, whichever way its files have come.
+// A new certificate is in use within two seconds, however its files are replaced.
 func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 	t.Parallel()
 	ca := apptest.NewAuthority(t)
@@ -114,7 +114,7 @@ func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 		becomes(name)
 	}
 
-	// A key of another certificate, then files that are gone: what was there stays.
+	// If the files do not fit together or are missing, the old certificate stays in use.
 	stranger := ca.Issue("127.0.0.1", "fourth.example.com")
 	publish(t, dir, apptest.Certificate{Cert: stranger.Cert, Key: first.Key})
 	const warning = "a changed certificate cannot be used"
@@ -134,8 +134,8 @@ func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 	becomes("fourth.example.com")
 }
 
-// mounted puts a certificate into dir as Kubernetes does: the files are links into ..data, which is
-// a link itself.
+// mounted puts a certificate into dir as Kubernetes does. The files are links into ..data, which is a link
+// itself.
 func mounted(t *testing.T, dir string, first apptest.Certificate) apptest.Certificate {
 	t.Helper()
 	publish(t, dir, first)
@@ -146,7 +146,7 @@ func mounted(t *testing.T, dir string, first apptest.Certificate) apptest.Certif
 	return own
 }
 
-// publish puts a certificate behind ..data in one step, as Kubernetes does.
+// publish replaces the certificate behind ..data in one step, as Kubernetes does.
 func publish(t *testing.T, dir string, own apptest.Certificate) {
 	t.Helper()
 	version, err := os.MkdirTemp(dir, "..version-")

@@ -14,7 +14,7 @@ import (
 	"chit/tokens"
 )
 
-// eachKind runs a test with the commands beside a server, embedded and on PostgreSQL and Redis.
+// eachKind runs a test with commands and a server, embedded and on PostgreSQL and Redis.
 func eachKind(t *testing.T, test func(t *testing.T, env []string, p *program), settings ...string) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
@@ -28,7 +28,7 @@ func eachKind(t *testing.T, test func(t *testing.T, env []string, p *program), s
 	})
 }
 
-// says expects success with some text.
+// says expects success and some text.
 func (r result) says(t *testing.T, want string) {
 	t.Helper()
 	if r.status != 0 || r.stderr != "" || !strings.Contains(r.stdout, want) {
@@ -36,7 +36,7 @@ func (r result) says(t *testing.T, want string) {
 	}
 }
 
-// fails expects status 1 with one line.
+// fails expects status 1 and one line.
 func (r result) fails(t *testing.T, want string) {
 	t.Helper()
 	if r.status != 1 || r.stdout != "" || r.stderr != "chit: "+want+"\n" {
@@ -44,7 +44,7 @@ func (r result) fails(t *testing.T, want string) {
 	}
 }
 
-// A token is revoked with its id or with itself, and no other with it.
+// A token is revoked by its id or by the token itself. No other token is affected.
 func TestTokenCommands(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, env []string, p *program) {
@@ -77,7 +77,7 @@ func TestTokenCommands(t *testing.T) {
 	})
 }
 
-// A client that is disabled by the command and enabled again begins without tokens.
+// A client that was disabled by the command has no active tokens when it is enabled again.
 func TestClientIsSwitchedOffAndOn(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, env []string, p *program) {
@@ -104,7 +104,7 @@ func TestClientIsSwitchedOffAndOn(t *testing.T) {
 	})
 }
 
-// The names are those of introspection.
+// The JSON names are those of introspection.
 func TestTokenOutputHasExactlyTheseMembers(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, env []string, p *program) {
@@ -126,7 +126,7 @@ func TestTokenOutputHasExactlyTheseMembers(t *testing.T) {
 	})
 }
 
-// While Redis has the key, an operator sees why a token is inactive.
+// While Redis has the key of an inactive token, the command shows why it is inactive.
 func TestInspectSaysWhyATokenIsInactive(t *testing.T) {
 	t.Parallel()
 	database, redis := migrated(t), apptest.StartRedis(t)
@@ -158,7 +158,7 @@ func TestInspectSaysWhyATokenIsInactive(t *testing.T) {
 	}
 }
 
-// A list of many is written as it is read.
+// A long list is written while it is read.
 func TestTokenListOfMany(t *testing.T) {
 	t.Parallel()
 	r := startRevoking(t)
@@ -181,7 +181,7 @@ func TestTokenListOfMany(t *testing.T) {
 	}
 }
 
-// A command that Redis does not let in says which setting is wrong, and where it led.
+// If Redis refuses the password, the command names the setting and the address.
 func TestTokenCommandsThatRedisRefuses(t *testing.T) {
 	t.Parallel()
 	redis := apptest.StartRedis(t, "--requirepass", "another")

@@ -9,13 +9,13 @@ import (
 	"chit/app/apptest"
 )
 
-// warns waits until the log has a warning with all of these words in it, and returns how often.
+// warns waits until the log has a warning with all of these words.
 func (p *program) warns(t *testing.T, words ...string) {
 	t.Helper()
 	eventually(t, 5*time.Second, "a warning of "+strings.Join(words, ", "), func() bool { return warnings(p, words...) > 0 })
 }
 
-// warnings returns how many lines of the log are warnings with all of these words in them.
+// warnings returns the number of warnings in the log that contain all of these words.
 func warnings(p *program, words ...string) (found int) {
 	for line := range strings.Lines(p.stderr.String()) {
 		all := strings.Contains(line, `"WARN"`) || strings.Contains(line, "level=WARN")
@@ -29,7 +29,7 @@ func warnings(p *program, words ...string) (found int) {
 	return found
 }
 
-// While nodes are upgraded one by one, those of the old version serve on, and say so when they start.
+// During a rolling upgrade, nodes of the old version work on the newer schema, and warn when they start.
 func TestServerOnANewerSchema(t *testing.T) {
 	t.Parallel()
 	database := migrated(t)
@@ -49,7 +49,7 @@ func TestServerOnANewerSchema(t *testing.T) {
 	}
 }
 
-// Redis ends tokens when it evicts keys. An operator who sets such a policy later reads of it too.
+// The server warns if Redis may evict tokens, also if the policy is changed later.
 func TestServerOnARedisThatEvicts(t *testing.T) {
 	t.Parallel()
 	const words = "Redis may evict tokens"
@@ -77,7 +77,7 @@ func TestClusterThatEvicts(t *testing.T) {
 	p.warns(t, "Redis may evict tokens", `"policy":"allkeys-random"`, cluster.Nodes[1].Addr)
 }
 
-// A certificate that clients refuse is said to be one, at start and when it expires later, once each.
+// The server warns once of an expired certificate, at the start and when it expires later.
 func TestServerWithAnExpiredCertificate(t *testing.T) {
 	t.Parallel()
 	const words = "the certificate has expired"
@@ -97,13 +97,13 @@ func TestServerWithAnExpiredCertificate(t *testing.T) {
 		return warnings(p, words, ending.Cert) > 0
 	})
 	time.Sleep(1500 * time.Millisecond)
-	_, _ = presented(t, p.OpsURL, ca.Trust()) // a handshake looks at the files
+	_, _ = presented(t, p.OpsURL, ca.Trust()) // a handshake reads the files
 	if warnings(p, words) != 2 {
 		t.Errorf("it is said more than once each: %s", p.stderr.String())
 	}
 }
 
-// The loss of the database's announcements is logged once, and so is the end of the loss, at the same level.
+// A loss of the notifications is logged once, and so is its end, at the same level.
 func TestLossAndRecoveryOfTheListener(t *testing.T) {
 	t.Parallel()
 	const loss, again = "changes of clients are not heard of", "changes of clients are heard of again"
@@ -111,7 +111,7 @@ func TestLossAndRecoveryOfTheListener(t *testing.T) {
 	p := start(t, []string{"CHIT_DATABASE_URL=" + postgres.URL, "CHIT_REDIS_URL=" + apptest.StartRedis(t).URL})
 	for round := 1; round <= 2; round++ {
 		postgres.Stop()
-		time.Sleep(2 * time.Second) // in which it tries again several times
+		time.Sleep(2 * time.Second) // time for several attempts
 		postgres.Start()
 		eventually(t, 5*time.Second, "it listens again", func() bool { return warnings(p, again) == round })
 		if got := warnings(p, loss); got != round {

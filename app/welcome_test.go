@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A newcomer pastes what the server has printed, line by line, into one shell.
+// The printed commands work when they are pasted into a shell.
 func TestWelcomeLinesWorkAsPasted(t *testing.T) {
 	t.Parallel()
 	bash := tool(t, "bash")
@@ -49,7 +49,7 @@ func TestWelcomeLinesWorkAsPasted(t *testing.T) {
 	}
 }
 
-// A request that fails leaves nothing in TOKEN, shows why, and ends with a status that says so.
+// A failed token request leaves TOKEN empty, shows the error, and ends with a failure status.
 func TestWelcomeLineForATokenFailsAsItShould(t *testing.T) {
 	t.Parallel()
 	bash := tool(t, "bash")
@@ -66,7 +66,7 @@ func TestWelcomeLineForATokenFailsAsItShould(t *testing.T) {
 	}
 }
 
-// paste runs commands in one session of a shell and returns what each of them prints.
+// paste runs commands in one shell and returns the output of each.
 func paste(t *testing.T, shell string, commands ...string) []string {
 	t.Helper()
 	const mark = "-- next --\n"
