@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// Answer is what came back for a request.
+// Answer is the answer to a request.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// JSON returns the body's members. It is empty for a body that is not a JSON object.
+// JSON returns the members of the body. It is empty if the body is not a JSON object.
 func (a Answer) JSON() map[string]any {
 	members := map[string]any{}
 	if err := json.Unmarshal([]byte(a.Body), &members); err != nil {
@@ -24,13 +24,13 @@ func (a Answer) JSON() map[string]any {
 	return members
 }
 
-// Text returns a member of the body that is a string, or nothing.
+// Text returns a member of the body that is a string, or an empty text.
 func (a Answer) Text(member string) string {
 	text, _ := a.JSON()[member].(string)
 	return text
 }
 
-// Post sends form to path, with HTTP Basic as curl -u sends it unless user is empty.
+// Post sends form to path, with HTTP Basic as curl -u does. If user is empty, it sends no credentials.
 func (s *Server) Post(path, user, secret, form string) Answer {
 	s.t.Helper()
 	request, err := http.NewRequest(http.MethodPost, s.URL+path, strings.NewReader(form))
@@ -54,7 +54,7 @@ func (s *Server) Get(path string) Answer {
 	return s.Do(request)
 }
 
-// Do sends a request as it is and follows no redirect.
+// Do sends a request and follows no redirect.
 func (s *Server) Do(request *http.Request) Answer {
 	s.t.Helper()
 	response, err := http.DefaultTransport.RoundTrip(request)
@@ -69,7 +69,7 @@ func (s *Server) Do(request *http.Request) Answer {
 	return Answer{Status: response.StatusCode, Header: response.Header, Body: string(body)}
 }
 
-// Token returns a fresh token of a client, which must get one.
+// Token returns a new token of a client. The test fails if the client gets none.
 func (s *Server) Token(user, secret string) string {
 	s.t.Helper()
 	answer := s.Post("/token", user, secret, "grant_type=client_credentials")
@@ -79,7 +79,7 @@ func (s *Server) Token(user, secret string) string {
 	return answer.Text("access_token")
 }
 
-// Active asks, as user, whether a token is active, and must get an answer.
+// Active asks as user whether a token is active. The test fails if there is no answer.
 func (s *Server) Active(user, secret, token string) bool {
 	s.t.Helper()
 	answer := s.Post("/introspect", user, secret, url.Values{"token": {token}}.Encode())

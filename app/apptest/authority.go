@@ -30,10 +30,10 @@ type Authority struct {
 // Certificate names a certificate and its private key, both files in PEM.
 type Certificate struct{ Cert, Key string }
 
-// NewAuthority returns an authority that nobody trusts yet.
+// NewAuthority returns a new authority. Nobody trusts it yet.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
-	// Not the directory of the test: PostgreSQL may run as another user.
+	// Not in the directory of the test, because PostgreSQL may run as another user.
 	dir, err := os.MkdirTemp("", "chit-authority-")
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
@@ -57,7 +57,7 @@ func (a *Authority) Issue(names ...string) Certificate {
 	return a.IssueUntil(time.Now().Add(time.Hour), names...)
 }
 
-// IssueUntil is Issue with another end, which may be over.
+// IssueUntil is like Issue, with another expiry, which may be in the past.
 func (a *Authority) IssueUntil(expires time.Time, names ...string) Certificate {
 	a.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -84,7 +84,7 @@ func (a *Authority) IssueUntil(expires time.Time, names ...string) Certificate {
 	return issued
 }
 
-// Trust returns what a client needs that trusts this authority and no other.
+// Trust returns the TLS settings of a client that trusts only this authority.
 func (a *Authority) Trust() *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(a.certificate)
@@ -103,7 +103,7 @@ func (a *Authority) template(name string) *x509.Certificate {
 	}
 }
 
-// writePEM writes what its owner alone may write, and only a certificate may be read by others.
+// writePEM writes a file that only its owner may write. Others may read certificates but not keys.
 func writePEM(path, kind string, der []byte) error {
 	mode := os.FileMode(0o644)
 	if kind != "CERTIFICATE" {

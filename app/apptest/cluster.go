@@ -17,14 +17,15 @@ const (
 	clusterSlots = 16384
 )
 
-// RedisCluster is three primaries that share the slots evenly. There are no replicas: with one node down the cluster is down.
+// RedisCluster is three primaries with an equal share of the slots. It has no replicas, so the cluster is
+// down when one node is.
 type RedisCluster struct {
 	Addrs []string
-	URL   string // as redis.ParseClusterURL takes it
+	URL   string // in the form of redis.ParseClusterURL
 	Nodes []*Redis
 }
 
-// StartRedisCluster returns a cluster of which every node says that it is complete.
+// StartRedisCluster returns a cluster that every node reports as complete.
 func StartRedisCluster(t testing.TB) *RedisCluster {
 	t.Helper()
 	c := &RedisCluster{}
@@ -52,17 +53,17 @@ func StartRedisCluster(t testing.TB) *RedisCluster {
 
 func clusterArgs(port, bus int) []string {
 	return redisArgs(port, "--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--cluster-node-timeout", "2000",
-		// The default is the port plus 10000, which nobody has found free.
+		// The default is the port plus 10000, which may be taken.
 		"--cluster-port", strconv.Itoa(bus))
 }
 
-// join gives node i its share of the slots and introduces it to the first node; gossip does the rest.
+// join gives node i its share of the slots and introduces it to the first node.
 func (c *RedisCluster) join(ctx context.Context, i, bus int) error {
 	client := c.Nodes[i].Client()
 	if err := client.ClusterAddSlotsRange(ctx, i*clusterSlots/clusterNodes, (i+1)*clusterSlots/clusterNodes-1).Err(); err != nil {
 		return err
 	}
-	// Nodes with equal epochs would first have to settle which is older.
+	// Nodes with equal epochs would have to agree first.
 	if err := client.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(); err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func (c *RedisCluster) join(ctx context.Context, i, bus int) error {
 	return c.Nodes[0].Client().Do(ctx, "CLUSTER", "MEET", host, port, bus).Err()
 }
 
-// clusterComplete says whether node sees every slot served and every node present.
+// clusterComplete returns an error unless the node sees all slots served and all nodes present.
 func clusterComplete(ctx context.Context, node *redis.Client) error {
 	info, err := node.ClusterInfo(ctx).Result()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// AddReplicas gives each primary a replica, which takes its place some seconds after its death, and returns them in the order of
-// Nodes.
+// AddReplicas adds a replica to each primary and returns the replicas in the order of Nodes. A replica is
+// promoted some seconds after its primary dies.
 func (c *RedisCluster) AddReplicas(t testing.TB) []*Redis {
 	t.Helper()
 	var replicas []*Redis
@@ -39,7 +39,7 @@ func (c *RedisCluster) AddReplicas(t testing.TB) []*Redis {
 	return replicas
 }
 
-// knows says whether a replica is in sync and every node knows it as one.
+// knows returns an error unless the replica is in sync and every node knows it.
 func (c *RedisCluster) knows(ctx context.Context, replica *redis.Client, addr string) error {
 	info, err := replica.Info(ctx, "replication").Result()
 	if err != nil {

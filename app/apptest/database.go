@@ -14,25 +14,26 @@ import (
 	"time"
 )
 
-// shared is the one PostgreSQL server of this process: to create a database takes milliseconds, to create a server a second.
+// shared is the PostgreSQL server of this process. Creating a database takes milliseconds, starting a
+// server takes a second.
 var shared struct {
-	running   atomic.Bool // Run is there to stop it
+	running   atomic.Bool // Run was called, so the server will be stopped
 	once      sync.Once
 	server    *PostgreSQL
 	err       error
 	databases atomic.Int64
 }
 
-// Run is what TestMain calls in a package whose tests use Database or Real. It runs the tests, stops the server that they
-// shared, and exits.
+// Run runs the tests of a package and exits. TestMain must call it if tests use Database or Real, because
+// it stops the server that they share.
 func Run(m *testing.M) {
 	os.Exit(Tests{m}.Run())
 }
 
-// Tests are the tests of a package, for a TestMain that has more to do than Run does.
+// Tests are the tests of a package, for a TestMain that does more than Run.
 type Tests struct{ M *testing.M }
 
-// Run runs the tests and stops the server that they shared.
+// Run runs the tests and stops the server that they share.
 func (t Tests) Run() int {
 	shared.running.Store(true)
 	code := t.M.Run()
@@ -42,8 +43,8 @@ func (t Tests) Run() int {
 	return code
 }
 
-// Database returns the URL of a new, empty database, which is dropped when the test ends, whoever is still connected. The user
-// of the URL may do everything.
+// Database returns the URL of a new, empty database. The user of the URL is a superuser. The database is
+// dropped when the test ends.
 func Database(t testing.TB) string {
 	t.Helper()
 	if !shared.running.Load() {
@@ -64,14 +65,14 @@ func Database(t testing.TB) string {
 }
 
 func sharedExec(sql string) error {
-	// Not the context of the test, which is over when its database is dropped.
+	// The context of the test is over when its database is dropped.
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	return shared.server.exec(ctx, sql)
 }
 
-// Psql runs sql in the real psql, a statement at a time, and returns what it prints: a line for each row, columns parted by |.
-// A failing statement fails the test.
+// Psql runs SQL statements in psql and returns the output: a line for each row, with | between columns. The
+// test fails if a statement does.
 func Psql(t testing.TB, url, sql string) string {
 	t.Helper()
 	dir, err := postgresqlDir()

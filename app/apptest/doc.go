@@ -1,8 +1,8 @@
-// Package apptest starts throw-away servers for tests: real PostgreSQL and Redis, from the programs that are installed on the
-// machine, on free loopback ports. Everything that is started here ends with the test that asked for it.
+// Package apptest starts throw-away servers for tests: PostgreSQL and Redis, from the programs on the
+// machine, on free loopback ports. Every server ends with its test.
 //
-// A test that needs a server which is not installed is skipped, except where CI=true: there it fails, so that a broken machine
-// does not pass for a green run.
+// If a server is not installed, the test is skipped. With CI=true it fails instead, so that no test is
+// skipped in CI unnoticed.
 package apptest
 
 import (
@@ -11,17 +11,17 @@ import (
 	"testing"
 )
 
-// notInstalled says that a program which a test needs is not on this machine.
+// notInstalled is the error for a program that a test needs and the machine does not have.
 type notInstalled struct {
-	product string // as people call it
-	install string // the command that brings it
+	product string // name of the product
+	install string // command that installs it
 }
 
 func (e notInstalled) Error() string {
 	return e.product + " is not installed"
 }
 
-// must ends the test on an error: skipped where it comes from a missing program, failed otherwise.
+// must ends the test on an error. The test is skipped if a program is missing, and fails otherwise.
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err == nil {

@@ -9,19 +9,19 @@ import (
 	"sync"
 )
 
-// Ports come from below the range that the kernel takes for outgoing connections (32768 and up on Linux, 49152 elsewhere). A port
-// of that range could be taken by any connection while its server is down, even by a client that calls the server back: on
-// loopback a dial to a closed port may be given that same port, and connects to itself.
+// Ports are below the range that the kernel uses for outgoing connections (32768 and up on Linux, 49152
+// elsewhere). While a server is down, an outgoing connection could take a port in that range. A client that
+// dials a closed loopback port could even get the same port and connect to itself.
 const (
 	firstPort = 10000
 	lastPort  = 32767
 )
 
-// portsGiven keeps two servers of this process from getting one port while neither listens yet.
+// portsGiven keeps two servers of this process from getting the same port.
 var portsGiven sync.Map
 
-// freePort returns a loopback port on which nobody listens now. Another process may be faster: whoever starts a server on it
-// must be ready to ask for the next.
+// freePort returns a loopback port on which nothing listens. Another process may take it first, so the
+// caller must be ready to ask again.
 func freePort() (int, error) {
 	for range 1000 {
 		port := firstPort + rand.IntN(lastPort-firstPort+1)

@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// PostgreSQL is a server of one test, for tests that break it. Its methods are not for concurrent use.
+// PostgreSQL is a server for one test, which may break it. Its methods are not safe for concurrent use.
 type PostgreSQL struct {
 	URL  string // postgres://user:password@127.0.0.1:port/postgres?sslmode=disable, of a superuser
 	Port int
@@ -27,8 +27,9 @@ type PostgreSQL struct {
 	process  process
 }
 
-// StartPostgreSQL returns a running server of its own. Settings are name=value, as in postgresql.conf, and win over the defaults
-// here. It survives Kill with every commit, though not a crash of the machine: fsync is off.
+// StartPostgreSQL returns a running server. Settings have the form name=value of postgresql.conf and
+// replace the defaults. After Kill every commit is still there. fsync is off, so the data may not survive a
+// crash of the machine.
 func StartPostgreSQL(t testing.TB, settings ...string) *PostgreSQL {
 	t.Helper()
 	p, err := newPostgreSQL(settings)
@@ -38,12 +39,12 @@ func StartPostgreSQL(t testing.TB, settings ...string) *PostgreSQL {
 	return p
 }
 
-// Stop is a fast shutdown: transactions are rolled back, connections closed, and the server says so to its clients.
+// Stop stops the server in fast mode: it rolls back transactions and closes connections.
 func (p *PostgreSQL) Stop() {
 	p.process.end(syscall.SIGINT)
 }
 
-// Kill ends the server and every backend as a crash would: nobody is told.
+// Kill ends the server and every backend, like a crash.
 func (p *PostgreSQL) Kill() {
 	if p.process.cmd == nil {
 		return
@@ -51,11 +52,11 @@ func (p *PostgreSQL) Kill() {
 	backends := children(p.process.cmd.Process.Pid)
 	p.process.end(syscall.SIGKILL)
 	for _, pid := range backends {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // most end by themselves when their parent is gone
+		_ = syscall.Kill(pid, syscall.SIGKILL) // most end by themselves after their parent
 	}
 }
 
-// Start brings a stopped or killed server back, on the same port and with the same data.
+// Start starts a stopped or killed server again, with the same port and data.
 func (p *PostgreSQL) Start() {
 	p.t.Helper()
 	must(p.t, p.process.run(func() error { return nil }, p.ping))
@@ -70,7 +71,7 @@ func newPostgreSQL(settings []string) (*PostgreSQL, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Not the directory of the test: nobody but its owner may enter that, and the server may run as another user.
+	// Not in the directory of the test, because the server may run as another user.
 	dir, err := os.MkdirTemp("", "chit-postgresql-")
 	if err != nil {
 		return nil, err
@@ -78,7 +79,7 @@ func newPostgreSQL(settings []string) (*PostgreSQL, error) {
 	p := &PostgreSQL{password: rand.Text()}
 	p.process = process{
 		path: filepath.Join(bin, "postgres"), dir: dir, env: withoutPG(os.Environ()), user: user,
-		will: syscall.SIGQUIT, // immediate shutdown: SIGKILL would leave shared memory behind
+		will: syscall.SIGQUIT, // immediate shutdown, because SIGKILL would leave shared memory behind
 	}
 	if err := p.initdb(filepath.Join(bin, "initdb")); err != nil {
 		p.discard()
@@ -124,7 +125,7 @@ func (p *PostgreSQL) choosePort(settings []string) error {
 	p.process.args = []string{"-D", p.data()}
 	defaults := []string{
 		"listen_addresses=127.0.0.1", fmt.Sprintf("port=%d", port), "unix_socket_directories=", "max_connections=300",
-		// Nobody needs these data after a power cut; after a killed server they are there all the same.
+		// The data need not survive a power failure. They survive the death of the server.
 		"fsync=off", "full_page_writes=off",
 	}
 	for _, setting := range append(defaults, settings...) {
@@ -133,7 +134,8 @@ func (p *PostgreSQL) choosePort(settings []string) error {
 	return nil
 }
 
-// ping tells this server from another that was faster on the port: only this one knows the password.
+// ping checks that this server answers, and not another one on the same port: only this one knows the
+// password.
 func (p *PostgreSQL) ping(ctx context.Context) error {
 	return p.exec(ctx, "SELECT 1")
 }
@@ -159,10 +161,10 @@ func (p *PostgreSQL) data() string {
 	return filepath.Join(p.process.dir, "data")
 }
 
-// discard ends the server and removes its data.
+// discard ends the server and deletes its data.
 func (p *PostgreSQL) discard() {
 	p.process.end(syscall.SIGQUIT)
-	// Backends may still be writing for a moment after their server was killed.
+	// Backends may write for a moment after their server was killed.
 	for range 20 {
 		if os.RemoveAll(p.process.dir) == nil {
 			return
@@ -171,7 +173,7 @@ func (p *PostgreSQL) discard() {
 	}
 }
 
-// withoutPG drops the variables that libpq and the server would read, and has messages in English.
+// withoutPG removes the variables that libpq and the server read, and sets the language to English.
 func withoutPG(env []string) []string {
 	var kept []string
 	for _, entry := range env {

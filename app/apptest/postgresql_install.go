@@ -13,7 +13,7 @@ import (
 	"syscall"
 )
 
-// Where packages put the server's programs outside of PATH, a directory for each version.
+// Directories outside of PATH in which packages put the server's programs, one for each version.
 var postgresqlDirs = []string{
 	"/usr/lib/postgresql/*/bin",          // Debian, Ubuntu
 	"/usr/pgsql-*/bin",                   // RHEL
@@ -22,8 +22,8 @@ var postgresqlDirs = []string{
 	"/Applications/Postgres.app/Contents/Versions/*/bin",
 }
 
-// postgresqlDir returns the directory of the server's programs. The programs of one directory belong together: what PATH has
-// under the name of postgres may be of another version than its initdb.
+// postgresqlDir returns the directory of the server's programs. All programs must be from one directory,
+// because PATH may have a postgres of another version than its initdb.
 func postgresqlDir() (string, error) {
 	var dirs []string
 	if initdb, err := exec.LookPath("initdb"); err == nil {
@@ -49,7 +49,7 @@ func postgresqlDir() (string, error) {
 
 var firstNumber = regexp.MustCompile(`\d+`)
 
-// version reads the major version from a directory's name; 0 where it has none.
+// version returns the major version in the name of a directory, or 0.
 func version(dir string) int {
 	n, err := strconv.Atoi(firstNumber.FindString(dir))
 	if err != nil {
@@ -63,8 +63,8 @@ func executable(path string) bool {
 	return err == nil
 }
 
-// postgresqlUser returns the user that the server runs as: nil means oneself, and root, as whom it refuses to run, becomes
-// postgres or nobody.
+// postgresqlUser returns the user that runs the server; nil means the current user. PostgreSQL refuses to
+// run as root, so root uses postgres or nobody.
 func postgresqlUser() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

@@ -12,37 +12,37 @@ import (
 	"time"
 )
 
-// PostgreSQLProxy stands between a client and a PostgreSQL without TLS and speaks its protocol with both. Before it passes a
-// request on, it asks a function what is to become of it.
+// PostgreSQLProxy is a proxy that speaks the protocol of PostgreSQL, without TLS. Before it forwards a
+// request, it calls a function that decides what happens to it.
 type PostgreSQLProxy struct {
-	URL string // the server's, with the proxy's address
+	URL string // URL of the server with the address of the proxy
 
 	target string
 	decide func() PostgreSQLFault
 	conns  connections
 }
 
-// PostgreSQLFault is what becomes of a request. The zero value passes it on.
+// PostgreSQLFault says what happens to a request. The zero value forwards it.
 type PostgreSQLFault struct {
 	Delay    time.Duration
 	Cut      Cut
-	SQLState string // of the error that answers it, which never reaches the server
-	Fatal    bool   // the error ends the connection
+	SQLState string // code of an error that answers the request instead of the server
+	Fatal    bool   // the error also ends the connection
 }
 
 // Cut says where a connection is cut.
 type Cut int
 
-// The places where a connection is cut.
+// Places where a connection is cut.
 const (
 	CutNowhere Cut = iota
 	CutBefore      // the request does not reach the server
-	CutUnheard     // the request reaches the server, and nothing of its reply the client
-	CutInside      // half of the reply arrives
-	CutAfter       // all of it arrives
+	CutUnheard     // the request reaches the server, but no reply reaches the client
+	CutInside      // half of the reply reaches the client
+	CutAfter       // all of the reply reaches the client
 )
 
-// StartPostgreSQLProxy returns a proxy before the server of a URL. It ends with the test.
+// StartPostgreSQLProxy returns a proxy for the server at a URL. It ends with the test.
 func StartPostgreSQLProxy(t testing.TB, databaseURL string, decide func() PostgreSQLFault) *PostgreSQLProxy {
 	t.Helper()
 	parsed, err := url.Parse(databaseURL)
@@ -69,7 +69,7 @@ func (p *PostgreSQLProxy) serve(client net.Conn) {
 		defer s.end()
 		s.passReplies(bufio.NewReader(server))
 	}()
-	_ = s.passRequests(bufio.NewReader(client)) // whatever ends them, the session is over
+	_ = s.passRequests(bufio.NewReader(client)) // the session is over after any error
 	s.end()
 	<-replies
 }
@@ -79,21 +79,21 @@ type postgresqlSession struct {
 	proxy          *PostgreSQLProxy
 	client, server net.Conn
 
-	mu      sync.Mutex // held while the client is written to
-	started bool       // the server has said that it is ready
-	cut     Cut        // of the reply that is awaited
+	mu      sync.Mutex // held while writing to the client
+	started bool       // the server has reported that it is ready
+	cut     Cut        // for the reply that is awaited
 }
 
 func (s *postgresqlSession) end() {
-	_ = s.client.Close() // that is all it is for
+	_ = s.client.Close() // errors do not matter here
 	_ = s.server.Close()
 }
 
 var errCut = errors.New("cut on purpose")
 
-// passRequests passes on what the client sends, request by request: up to a Query or a Sync.
+// passRequests forwards the client's requests one by one, each up to a Query or a Sync.
 func (s *postgresqlSession) passRequests(from *bufio.Reader) error {
-	// What comes first has a length and no type.
+	// The first message has a length and no type.
 	var length [4]byte
 	if _, err := io.ReadFull(from, length[:]); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (s *postgresqlSession) pass(request []byte) error {
 	return err
 }
 
-// refuse answers with an error in the place of the server.
+// refuse answers with an error instead of the server.
 func (s *postgresqlSession) refuse(fault PostgreSQLFault) error {
 	severity := "ERROR"
 	if fault.Fatal {
@@ -164,7 +164,7 @@ func (s *postgresqlSession) refuse(fault PostgreSQLFault) error {
 	return err
 }
 
-// passReplies passes on what the server sends, message by message.
+// passReplies forwards the server's messages one by one.
 func (s *postgresqlSession) passReplies(from *bufio.Reader) {
 	for {
 		message, err := readMessage(from)
@@ -182,7 +182,7 @@ func (s *postgresqlSession) reply(message []byte) (more bool) {
 	case s.cut == CutUnheard:
 		return false
 	case s.cut == CutInside:
-		_, _ = s.client.Write(message[:len(message)/2]) // it is cut anyway
+		_, _ = s.client.Write(message[:len(message)/2]) // the connection is cut anyway
 		return false
 	}
 	if _, err := s.client.Write(message); err != nil || ready && s.cut == CutAfter {
@@ -192,7 +192,7 @@ func (s *postgresqlSession) reply(message []byte) (more bool) {
 	return true
 }
 
-// readMessage reads a message that has a type.
+// readMessage reads a message with a type.
 func readMessage(from *bufio.Reader) ([]byte, error) {
 	header := make([]byte, 5)
 	if _, err := io.ReadFull(from, header); err != nil {

@@ -13,31 +13,32 @@ import (
 	"time"
 )
 
-// How long a server may take, on a machine that runs several test programs at once.
+// Time limits for a server, on a machine that runs several test programs at once.
 const (
 	readyWithin = 30 * time.Second
 	endWithin   = 10 * time.Second
 )
 
-// errBusy: the server found its port, or the memory of its killed predecessor, still in use.
+// errBusy means that the port, or the shared memory of a killed server, is still in use.
 var errBusy = errors.New("still in use")
 
-// process is a server program that can be started more than once. Its lives share one log. Not for concurrent use.
+// process is a server program that can be started several times. All its runs share one log. It is not safe
+// for concurrent use.
 type process struct {
 	path string
 	args []string
 	env  []string
-	dir  string              // where it runs and where its log is
+	dir  string              // working directory, which also has the log
 	user *syscall.Credential // nil: the user of the tests
-	will syscall.Signal      // what it is sent when the test process dies
+	will syscall.Signal      // signal to send when the test process dies
 
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when cmd has ended
-	logged int64         // length of the log when cmd started
+	logged int64         // length of the log when the present run started
 }
 
-// run starts the process and returns when check succeeds. Where something is still in use it tries again, prepare first: that
-// is the place to choose another port.
+// run starts the process and returns when check succeeds. It calls prepare before each attempt. If
+// something is still in use, it tries again, and prepare can choose another port.
 func (p *process) run(prepare func() error, check func(context.Context) error) error {
 	for attempt := 1; ; attempt++ {
 		err := prepare()
@@ -63,7 +64,7 @@ func (p *process) start() error {
 	if err != nil {
 		return err
 	}
-	// The child has a descriptor of its own.
+	// The child process has its own descriptor.
 	defer log.Close() //nolint:errcheck // nothing was written through this one
 	if p.logged, err = log.Seek(0, io.SeekEnd); err != nil {
 		return err
@@ -76,7 +77,7 @@ func (p *process) start() error {
 	}
 	exited := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // how a server ended is in its log
+		_ = cmd.Wait() // the log shows how the server ended
 		close(exited)
 	}()
 	p.cmd, p.exited = cmd, exited
@@ -87,11 +88,11 @@ func (p *process) start() error {
 func (p *process) ready(check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
 	defer cancel()
-	exited := p.exited // not to be read when the next life has begun
+	exited := p.exited // the field changes with the next run
 	go func() {
 		select {
 		case <-exited:
-			cancel() // a check may hang on another server, which was faster on the port
+			cancel() // check may hang on another server that took the port
 		case <-ctx.Done():
 		}
 	}()
@@ -108,7 +109,7 @@ func (p *process) ready(check func(context.Context) error) error {
 	}
 }
 
-// notReady explains with the log why the last check failed.
+// notReady returns an error with the log, for a check that has failed.
 func (p *process) notReady(err error) error {
 	name, log := filepath.Base(p.path), p.log()
 	select {
@@ -122,13 +123,14 @@ func (p *process) notReady(err error) error {
 	return fmt.Errorf("%s ended before it was ready:\n%s", name, log)
 }
 
-// end sends sig and returns when the process is gone; one that ignores sig is killed. It is fine to end what does not run.
+// end sends a signal and waits for the end of the process. It kills a process that ignores the signal. The
+// process need not be running.
 func (p *process) end(sig syscall.Signal) {
 	if p.cmd == nil {
 		return
 	}
 	_ = p.signal(sig)
-	_ = p.signal(syscall.SIGCONT) // a paused process takes no other signal but SIGKILL
+	_ = p.signal(syscall.SIGCONT) // a paused process only reacts to SIGKILL otherwise
 	select {
 	case <-p.exited:
 	case <-time.After(endWithin):
@@ -145,7 +147,7 @@ func (p *process) logPath() string {
 	return filepath.Join(p.dir, "log")
 }
 
-// log returns what the process has written in its present life.
+// log returns what the process has written in its present run.
 func (p *process) log() string {
 	all, err := os.ReadFile(p.logPath())
 	if err != nil {

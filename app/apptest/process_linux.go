@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// spawn starts cmd so that it gets the signal will when this process dies, however that happens: a test that runs into its
-// timeout, a panic and ^C all end the process without a cleanup.
+// spawn starts cmd. The kernel sends the signal will to it when this process dies for any reason, such as a
+// timeout of the test, a panic or ^C.
 func spawn(cmd *exec.Cmd, will syscall.Signal) error {
 	cmd.SysProcAttr.Pdeathsig = will
 	started := make(chan error)
@@ -20,9 +20,9 @@ func spawn(cmd *exec.Cmd, will syscall.Signal) error {
 	return <-started
 }
 
-// The kernel sends Pdeathsig when the thread that started the child ends, which may be long before its process does: the Go
-// runtime ends a thread when a goroutine returns that is still locked to it. So every child is started from one goroutine that
-// is locked to its thread and never returns.
+// The kernel sends Pdeathsig when the thread that started the child ends. The Go runtime may end a thread
+// before the process does. So every child is started from one goroutine, which is locked to its thread and
+// never returns.
 var spawner = sync.OnceValue(func() chan<- func() {
 	orders := make(chan func())
 	go func() {
@@ -46,7 +46,7 @@ func children(pid int) []int {
 		if err != nil {
 			continue // it has ended meanwhile
 		}
-		// "id (name) state parent …", where the name may contain anything.
+		// The format is "id (name) state parent …", and the name may contain any character.
 		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 		if len(fields) < 2 || string(fields[1]) != strconv.Itoa(pid) {
 			continue

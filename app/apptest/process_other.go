@@ -9,15 +9,15 @@ import (
 	"syscall"
 )
 
-// spawn starts cmd. No system but Linux passes a signal on when this process dies: there a test that runs into its timeout
-// leaves its servers behind.
+// spawn starts cmd. Only Linux can signal a child when this process dies. On other systems, a test that
+// times out leaves its servers running.
 func spawn(cmd *exec.Cmd, _ syscall.Signal) error {
 	return cmd.Start()
 }
 
 // children returns the ids of the processes that pid has started.
 func children(pid int) []int {
-	// pgrep fails when there are none.
+	// pgrep fails if there are none.
 	out, _ := exec.Command("pgrep", "-P", strconv.Itoa(pid)).Output()
 	var found []int
 	for _, field := range strings.Fields(string(out)) {

@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// connections are those of a proxy that are open. The zero value is none.
+// connections are the open connections of a proxy. The zero value is empty.
 type connections struct {
 	mu   sync.Mutex
 	open map[net.Conn]bool
 }
 
-// listen calls serve for each connection that comes to the address that it returns, until the test ends.
+// listen calls serve for each connection to the address that it returns, until the test ends.
 func (c *connections) listen(t testing.TB, serve func(client net.Conn)) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -31,14 +31,14 @@ func (c *connections) listen(t testing.TB, serve func(client net.Conn)) (address
 		}
 	})
 	t.Cleanup(func() {
-		_ = listener.Close() // it serves nobody any more
+		_ = listener.Close() // the test is over
 		c.cutAll()
 		serving.Wait()
 	})
 	return listener.Addr().String()
 }
 
-// keep notes that a connection is open, and returns what closes it.
+// keep records an open connection. It returns a function that closes the connection.
 func (c *connections) keep(conn net.Conn) func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,6 +58,6 @@ func (c *connections) cutAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for conn := range c.open {
-		_ = conn.Close() // that is all it is for
+		_ = conn.Close() // errors do not matter here
 	}
 }

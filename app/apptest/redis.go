@@ -16,9 +16,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Redis is a server of one test. Its methods are not for concurrent use, but for what Client returns.
+// Redis is a server for one test. Only Client may be used concurrently.
 type Redis struct {
-	URL  string // redis://127.0.0.1:port, with the password where one is set
+	URL  string // redis://127.0.0.1:port, with user and password if one is set
 	Addr string
 
 	t        testing.TB
@@ -26,8 +26,8 @@ type Redis struct {
 	process  process
 }
 
-// StartRedis returns a running redis-server. Args are its command line's, as "--appendonly", "yes", and win over the defaults
-// here, which persist nothing.
+// StartRedis returns a running redis-server. args are arguments such as "--appendonly", "yes", and replace
+// the defaults, which persist nothing.
 func StartRedis(t testing.TB, args ...string) *Redis {
 	t.Helper()
 	return startRedis(t, passwordIn(args), func(port int) ([]string, error) {
@@ -45,32 +45,33 @@ func (r *Redis) Kill() {
 	r.process.end(syscall.SIGKILL)
 }
 
-// Start brings a stopped or killed server back, on the same port and with what it had persisted.
+// Start starts a stopped or killed server again, on the same port and with the data that it persisted.
 func (r *Redis) Start() {
 	r.t.Helper()
 	must(r.t, r.process.run(func() error { return nil }, r.ping))
 }
 
-// Pause freezes the server: it accepts connections, as the kernel does that, and never answers.
+// Pause freezes the server. The kernel still accepts connections, but the server does not answer.
 func (r *Redis) Pause() {
 	r.t.Helper()
 	must(r.t, r.process.signal(syscall.SIGSTOP))
 }
 
-// Resume lets a paused server go on.
+// Resume ends Pause.
 func (r *Redis) Resume() {
 	r.t.Helper()
 	must(r.t, r.process.signal(syscall.SIGCONT))
 }
 
-// Client returns a client of this server, closed when the test ends. It heeds the deadlines of its contexts.
+// Client returns a client for this server. It respects the deadlines of contexts, and is closed when the
+// test ends.
 func (r *Redis) Client() *redis.Client {
 	client := redis.NewClient(&redis.Options{Addr: r.Addr, Password: r.password, ContextTimeoutEnabled: true, DialerRetries: 1})
 	r.t.Cleanup(func() { _ = client.Close() }) // the test may have closed it
 	return client
 }
 
-// CLI runs the real redis-cli and returns what it prints. An error reply fails the test.
+// CLI runs redis-cli and returns its output. The test fails on an error reply.
 func (r *Redis) CLI(args ...string) string {
 	r.t.Helper()
 	host, port, _ := strings.Cut(r.Addr, ":")
@@ -87,7 +88,7 @@ func (r *Redis) CLI(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// startRedis starts a server in a directory of its own with the command line that args makes for a port.
+// startRedis starts a server in its own directory. args returns the arguments for a port.
 func startRedis(t testing.TB, password string, args func(port int) ([]string, error)) *Redis {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
@@ -95,7 +96,7 @@ func startRedis(t testing.TB, password string, args func(port int) ([]string, er
 		must(t, notInstalled{"Redis", "apt-get install redis-server"})
 	}
 	r := &Redis{t: t, password: password}
-	// SIGKILL reaches a paused server too, and there is nothing to tidy up.
+	// SIGKILL also ends a paused server, and there is nothing to clean up.
 	r.process = process{path: path, dir: t.TempDir(), will: syscall.SIGKILL}
 	t.Cleanup(r.Kill)
 	must(t, r.process.run(func() error {
@@ -115,9 +116,9 @@ func startRedis(t testing.TB, password string, args func(port int) ([]string, er
 	return r
 }
 
-// ping tells this server from another that was faster on the port by its process id.
+// ping checks by the process id that this server answers, and not another one on the same port.
 func (r *Redis) ping(ctx context.Context) error {
-	// The client would write every refused connection to the test's output.
+	// go-redis would log every refused connection to the output of the test.
 	conn, err := net.Dial("tcp", r.Addr)
 	if err != nil {
 		return err

@@ -13,10 +13,10 @@ import (
 	"testing"
 )
 
-// RedisProxy stands between a client and a Redis and speaks RESP with both. On each connection it hands one command after the
-// other to a function, which decides what becomes of it.
+// RedisProxy is a proxy that speaks RESP. For each connection it calls a function with one command after
+// the other. The function decides what happens to the command.
 type RedisProxy struct {
-	URL  string // the server's, with the proxy's address
+	URL  string // URL of the server with the address of the proxy
 	Addr string
 
 	target string
@@ -24,27 +24,27 @@ type RedisProxy struct {
 	conns  connections
 }
 
-// Exchange is a command on its way through a RedisProxy.
+// Exchange is a command in a RedisProxy.
 type Exchange struct {
-	Command []string // its name is in capitals
+	Command []string // the name is in capitals
 	Conn    *ProxyConn
 
 	raw []byte
 }
 
-// ProxyConn is a client's connection to a RedisProxy. Its values belong to the function that decides.
+// ProxyConn is a client's connection to a RedisProxy. Its fields are for the function that decides.
 type ProxyConn struct {
-	Wrote bool // a command has changed something since the last WAIT
+	Wrote bool // a command has written something since the last WAIT
 
 	client, server net.Conn
 	replies        *bufio.Reader
 	cut            bool
 }
 
-// Pass is what a proxy does that changes nothing.
+// Pass forwards a command and its reply unchanged.
 func Pass(x *Exchange) { x.Reply(x.Forward()) }
 
-// StartRedisProxy returns a proxy before the server of a URL. It ends with the test.
+// StartRedisProxy returns a proxy for the server at a URL. It ends with the test.
 func StartRedisProxy(t testing.TB, redisURL string, each func(*Exchange)) *RedisProxy {
 	t.Helper()
 	parsed, err := url.Parse(redisURL)
@@ -76,7 +76,7 @@ func (p *RedisProxy) serve(client net.Conn) {
 	}
 }
 
-// Forward sends the command to the server and returns its reply as it came, or nothing when the connection has ended.
+// Forward sends the command to the server and returns the reply, or nothing if the connection has ended.
 func (x *Exchange) Forward() []byte {
 	reply, err := x.forward()
 	if err != nil {
@@ -95,7 +95,7 @@ func (x *Exchange) forward() ([]byte, error) {
 	return reply.Bytes(), err
 }
 
-// Reply sends a reply to the client, in RESP.
+// Reply sends a reply in RESP to the client.
 func (x *Exchange) Reply(raw []byte) {
 	if _, err := x.Conn.client.Write(raw); err != nil {
 		x.Cut()
@@ -107,26 +107,27 @@ func (x *Exchange) Fail(message string) { x.Reply([]byte("-" + message + "\r\n")
 
 // Half sends the first half of a reply and ends the connection.
 func (x *Exchange) Half(raw []byte) {
-	_, _ = x.Conn.client.Write(raw[:len(raw)/2]) // it is cut anyway
+	_, _ = x.Conn.client.Write(raw[:len(raw)/2]) // the connection is cut anyway
 	x.Cut()
 }
 
-// HalfClose tells the client that nothing more will come, and goes on listening to it.
+// HalfClose tells the client that no more data will come, and still reads what it sends.
 func (x *Exchange) HalfClose() {
 	if tcp, is := x.Conn.client.(*net.TCPConn); is {
-		_ = tcp.CloseWrite() // one that is closed says so too
+		_ = tcp.CloseWrite() // errors do not matter here
 	}
 }
 
 // Cut ends the connection on both sides.
 func (x *Exchange) Cut() {
 	x.Conn.cut = true
-	_ = x.Conn.client.Close() // that is all it is for
+	_ = x.Conn.client.Close() // errors do not matter here
 	_ = x.Conn.server.Close()
 }
 
-// WaitLikeRedis72 returns what a proxy does to answer WAIT as Redis 7.2 and later do, before any Redis: on a connection that has
-// written nothing since the last WAIT that was satisfied, all replicas have it, at once.
+// WaitLikeRedis72 returns a function that answers WAIT like Redis 7.2 and later, with any Redis. If the
+// connection has written nothing since the last satisfied WAIT, it reports at once that all replicas have
+// everything.
 func WaitLikeRedis72(replicas int) func(*Exchange) {
 	return func(x *Exchange) {
 		if x.Command[0] == "WAIT" && !x.Conn.Wrote {
@@ -148,7 +149,7 @@ func WaitLikeRedis72(replicas int) func(*Exchange) {
 
 var errNotRESP = errors.New("not RESP")
 
-// readCommand reads a command as clients send it: an array of bulk strings.
+// readCommand reads a command: an array of bulk strings.
 func readCommand(r *bufio.Reader) (raw []byte, command []string, err error) {
 	var buffer bytes.Buffer
 	if err := copyReply(&buffer, r); err != nil {
@@ -156,7 +157,7 @@ func readCommand(r *bufio.Reader) (raw []byte, command []string, err error) {
 	}
 	raw = buffer.Bytes()
 	parts := bufio.NewReader(bytes.NewReader(raw))
-	line, _ := parts.ReadString('\n') // copyReply has read a whole one
+	line, _ := parts.ReadString('\n') // copyReply has read a complete value
 	count, err := strconv.Atoi(strings.Trim(line, "*\r\n"))
 	if err != nil || line[0] != '*' || count < 1 {
 		return nil, nil, errNotRESP

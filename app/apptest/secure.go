@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// StartSecureRedis returns a redis-server with a second port, for TLS alone, and the rediss:// URL of
-// that, without an authority in it. Whoever connects there must present a certificate of the
-// authority too where args say --tls-auth-clients yes.
+// StartSecureRedis returns a redis-server with a second port for TLS, and the rediss:// URL of that port
+// without an authority. With --tls-auth-clients yes in args, clients must present a certificate of the
+// authority.
 func StartSecureRedis(t testing.TB, ca *Authority, own Certificate, args ...string) (r *Redis, secureURL string) {
 	t.Helper()
 	var securePort int
@@ -29,14 +29,14 @@ func StartSecureRedis(t testing.TB, ca *Authority, own Certificate, args ...stri
 	return r, u.String()
 }
 
-// StartSecurePostgreSQL returns a PostgreSQL with ssl=on, which still takes connections without, and
-// its URL with sslmode=verify-full and this authority.
+// StartSecurePostgreSQL returns a PostgreSQL with ssl=on, and its URL with sslmode=verify-full and this
+// authority. The server also accepts connections without TLS.
 func StartSecurePostgreSQL(t testing.TB, ca *Authority, own Certificate) (p *PostgreSQL, secureURL string) {
 	t.Helper()
 	user, err := postgresqlUser()
 	must(t, err)
 	if user != nil {
-		must(t, chown(own.Key, user)) // it takes no key that another user could have written
+		must(t, chown(own.Key, user)) // it refuses a key that another user could have written
 	}
 	p = StartPostgreSQL(t, "ssl=on", "ssl_cert_file="+own.Cert, "ssl_key_file="+own.Key)
 	return p, strings.Replace(p.URL, "sslmode=disable", "sslmode=verify-full&sslrootcert="+url.QueryEscape(ca.File), 1)

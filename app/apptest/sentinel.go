@@ -14,22 +14,23 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// RedisSentinel is a primary and its replica under the eyes of three sentinels, of which two must agree that the primary is
-// down. They do so after a second, and the replica is promoted within the seconds after that.
+// RedisSentinel is a primary, its replica, and three sentinels. Two sentinels must agree that the primary
+// is down, which takes a second. The replica is promoted some seconds later.
 type RedisSentinel struct {
-	Addrs      []string // of the sentinels
+	Addrs      []string // addresses of the sentinels
 	MasterName string
 	Primary    *Redis // at the start
 	Replica    *Redis
 	Sentinels  []*Redis
-	URL        string // as redis.ParseFailoverURL takes it
+	URL        string // in the form of redis.ParseFailoverURL
 }
 
-// StartRedisSentinel returns a group that is ready for a failover: the replica is in sync and every sentinel knows everyone.
+// StartRedisSentinel returns a group that is ready for a failover: the replica is in sync, and every
+// sentinel knows all servers.
 func StartRedisSentinel(t testing.TB) *RedisSentinel {
 	t.Helper()
 	s := &RedisSentinel{MasterName: "chit"}
-	// Without a delay the primary does not wait for more replicas before it serves the first.
+	// Without a delay the primary does not wait for more replicas before it serves the first one.
 	s.Primary = StartRedis(t, "--repl-diskless-sync-delay", "0")
 	host, port, err := net.SplitHostPort(s.Primary.Addr)
 	must(t, err)
@@ -48,7 +49,7 @@ func StartRedisSentinel(t testing.TB) *RedisSentinel {
 
 func (s *RedisSentinel) startSentinel(t testing.TB, host, port string) *Redis {
 	t.Helper()
-	// A sentinel writes what it learns into its configuration, so that each needs a file of its own.
+	// A sentinel writes to its configuration, so each one needs its own file.
 	path := filepath.Join(t.TempDir(), "sentinel.conf")
 	return startRedis(t, "", func(own int) ([]string, error) {
 		conf := fmt.Sprintf("bind 127.0.0.1\nport %d\nsentinel monitor %s %s %s 2\n", own, s.MasterName, host, port) +
@@ -58,7 +59,7 @@ func (s *RedisSentinel) startSentinel(t testing.TB, host, port string) *Redis {
 	})
 }
 
-// complete says whether the sentinel at addr sees a replica in sync and both of the others.
+// complete returns an error unless the sentinel at addr knows a replica in sync and both other sentinels.
 func (s *RedisSentinel) complete(ctx context.Context, addr string) error {
 	client := redis.NewSentinelClient(&redis.Options{Addr: addr})
 	defer client.Close() //nolint:errcheck // it has no unwritten data
@@ -76,7 +77,7 @@ func (s *RedisSentinel) complete(ctx context.Context, addr string) error {
 	return nil
 }
 
-// Master returns the address that the sentinels give for the primary now. An address of "" means that none has answered.
+// Master returns the address of the primary that the sentinels name now. It is empty if none has answered.
 func (s *RedisSentinel) Master(ctx context.Context) string {
 	for _, addr := range s.Addrs {
 		client := redis.NewSentinelClient(&redis.Options{Addr: addr, DialTimeout: time.Second})
@@ -89,7 +90,8 @@ func (s *RedisSentinel) Master(ctx context.Context) string {
 	return ""
 }
 
-// urlOf writes addrs in the one URL that go-redis reads: the first as its host, the others as addr parameters.
+// urlOf returns the URL of several servers for go-redis: the first as the host, the others as addr
+// parameters.
 func urlOf(addrs []string, query url.Values) string {
 	query["addr"] = addrs[1:]
 	u := url.URL{Scheme: "redis", Host: addrs[0], RawQuery: query.Encode()}

@@ -18,7 +18,7 @@ import (
 	"chit/repository"
 )
 
-// Server is a running Chit, the whole of it, on free ports.
+// Server is a complete, running Chit on free ports.
 type Server struct {
 	*app.Server
 	DatabaseURL string // empty: embedded
@@ -26,18 +26,18 @@ type Server struct {
 	Redis       *Redis // nil: embedded
 
 	t    testing.TB
-	file string // SQLite
+	file string // path of the SQLite file
 	log  *lockedBuffer
 }
 
-// Embedded starts a server with everything embedded. Flags are those of chit serve.
+// Embedded starts a server in the embedded mode. flags are those of chit serve.
 func Embedded(t testing.TB, flags ...string) *Server {
 	t.Helper()
 	s := &Server{t: t, file: filepath.Join(t.TempDir(), "chit.db")}
 	return s.start(append([]string{"--embedded-database=" + s.file}, flags...))
 }
 
-// Real starts a server on a database and a Redis of its own. Flags are those of chit serve.
+// Real starts a server with its own database and Redis. flags are those of chit serve.
 func Real(t testing.TB, flags ...string) *Server {
 	t.Helper()
 	return On(t, Database(t), StartRedis(t), flags...)
@@ -50,13 +50,13 @@ func On(t testing.TB, databaseURL string, redis *Redis, flags ...string) *Server
 	return s.start(append([]string{"--database-url=" + s.DatabaseURL, "--redis-url=" + s.RedisURL}, flags...))
 }
 
-// Each runs the test on both kinds of server.
+// Each runs the test with a server of each kind.
 func Each(t *testing.T, test func(*testing.T, *Server), flags ...string) {
 	t.Run("embedded", func(t *testing.T) { test(t, Embedded(t, flags...)) })
 	t.Run("real", func(t *testing.T) { test(t, Real(t, flags...)) })
 }
 
-// Another starts one more node on the database and the Redis of s, a real server.
+// Another starts another node with the database and the Redis of s.
 func (s *Server) Another(flags ...string) *Server {
 	s.t.Helper()
 	return On(s.t, s.DatabaseURL, s.Redis, flags...)
@@ -74,7 +74,7 @@ func (s *Server) start(flags []string) *Server {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() {
-		// A connection that was opened and never used counts as in flight for five seconds.
+		// A connection that was opened and not used counts as in use for five seconds.
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
@@ -85,8 +85,7 @@ func (s *Server) start(flags []string) *Server {
 	return s
 }
 
-// Exec runs an SQL statement from outside of the server: by psql, or on a connection of its own to
-// the SQLite file.
+// Exec runs an SQL statement from outside the server: by psql, or on another connection to the SQLite file.
 func (s *Server) Exec(sql string) {
 	s.t.Helper()
 	if s.DatabaseURL != "" {
@@ -103,8 +102,7 @@ func (s *Server) Exec(sql string) {
 	}
 }
 
-// RedisCLI runs the real redis-cli against the server's Redis, of either kind, and returns what it
-// prints.
+// RedisCLI runs redis-cli on the server's Redis, real or embedded, and returns the output.
 func (s *Server) RedisCLI(args ...string) string {
 	s.t.Helper()
 	if s.Redis != nil {
@@ -121,7 +119,7 @@ func (s *Server) RedisCLI(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// RedisClient returns a client for the server's Redis, of either kind.
+// RedisClient returns a client for the server's Redis, real or embedded.
 func (s *Server) RedisClient() redis.UniversalClient {
 	if s.Redis != nil {
 		return s.Redis.Client()
@@ -131,10 +129,10 @@ func (s *Server) RedisClient() redis.UniversalClient {
 	return client
 }
 
-// Log returns what the server has logged up to now, a JSON object a line.
+// Log returns the log so far, with a JSON object on each line.
 func (s *Server) Log() string { return s.log.String() }
 
-// lockedBuffer is a bytes.Buffer for several goroutines.
+// lockedBuffer is a bytes.Buffer that is safe for concurrent use.
 type lockedBuffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer

@@ -14,7 +14,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// compose returns docker-compose.yml, validated, with these variables filled in.
+// compose returns the validated docker-compose.yml with these variables.
 func compose(t *testing.T, env ...string) *types.Project {
 	t.Helper()
 	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")}, cli.WithEnv(env))
@@ -58,7 +58,7 @@ func TestServices(t *testing.T) {
 	}
 }
 
-// Whoever starts after a service waits until it is well.
+// A service starts when the services that it depends on are healthy.
 func TestStartInOrderOfHealth(t *testing.T) {
 	for name, service := range compose(t).Services {
 		want := map[string]int{"chit": 2}[name]
@@ -73,7 +73,7 @@ func TestStartInOrderOfHealth(t *testing.T) {
 	}
 }
 
-// The one port that the host opens is the public listener's, and to itself alone.
+// The only published port is that of the public listener, on loopback.
 func TestPorts(t *testing.T) {
 	for name, service := range compose(t).Services {
 		if name != "chit" && len(service.Ports) > 0 {
@@ -91,7 +91,7 @@ func TestPorts(t *testing.T) {
 
 func TestImagesAndUsers(t *testing.T) {
 	for name, want := range map[string]struct{ image, user string }{
-		"chit":     {"", ""}, // built here, never pulled; the Dockerfile has the user
+		"chit":     {"", ""}, // built here and not pulled; the Dockerfile sets the user
 		"postgres": {"postgres:17", "postgres"},
 		"redis":    {"redis:7.4", "redis"},
 	} {
@@ -106,7 +106,7 @@ func TestImagesAndUsers(t *testing.T) {
 	}
 }
 
-// Chit is not killed before it would end by itself.
+// The engine does not kill Chit before it would have stopped by itself.
 func TestStopGracePeriod(t *testing.T) {
 	const delayAndTimeout = 12 * time.Second
 	if got := service(t, "chit").StopGracePeriod; got == nil || time.Duration(*got) <= delayAndTimeout {
@@ -123,7 +123,7 @@ func TestWhatIsKeptIsOnVolumes(t *testing.T) {
 	}
 }
 
-// Each service gets the secrets that it needs, as files, and no other.
+// Each service gets exactly the secrets that it needs, as files.
 func TestSecrets(t *testing.T) {
 	project := compose(t)
 	for name, want := range map[string][]string{
@@ -152,7 +152,7 @@ func TestSecrets(t *testing.T) {
 
 var secretName = regexp.MustCompile(`PASSWORD|SECRET|TOKEN|AUTH|_URL`)
 
-// What a variable or a command line says of secrets is where their files are.
+// Variables and command lines contain no secrets, only the paths of their files.
 func TestNoSecretIsInTheFile(t *testing.T) {
 	for name, service := range compose(t).Services {
 		for variable, value := range service.Environment {
@@ -205,8 +205,7 @@ func variable(service types.ServiceConfig, name string) string {
 	return ""
 }
 
-// healthCheck returns the command of a service's health check, with the paths of the container
-// replaced.
+// healthCheck returns the command of a service's health check, with other paths than in the container.
 func healthCheck(service types.ServiceConfig, paths *strings.Replacer) (*exec.Cmd, error) {
 	switch test := service.HealthCheck.Test; test[0] {
 	case "CMD":

@@ -35,7 +35,7 @@ func TestTheBuildNeverSees(t *testing.T) {
 	}
 }
 
-// buildContext returns a copy of what an engine would send to the build.
+// buildContext returns a copy of the files that an engine would send to the build.
 func buildContext(t *testing.T) string {
 	t.Helper()
 	directory, matcher := t.TempDir(), ignored(t)

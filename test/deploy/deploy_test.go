@@ -1,5 +1,5 @@
-// Package deploy_test checks the files that deploy Chit: what they say, and, as far as that can be
-// had without a container engine, what they do.
+// Package deploy_test checks the files that deploy Chit. It checks what they contain and, as far as that is
+// possible without a container engine, how they work.
 package deploy_test
 
 import (
@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// root is the directory of the files.
+// root is the directory of these files.
 const root = "../.."
 
 func read(t *testing.T, path string) string {
@@ -33,8 +33,7 @@ func write(t *testing.T, path, text string, mode os.FileMode) {
 	}
 }
 
-// tool returns the path of a program of the machine, which may be in one of the directories beside
-// those of PATH.
+// tool returns the path of a program, from PATH or from one of the given directories.
 func tool(t *testing.T, name string, directories ...string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {
@@ -52,7 +51,7 @@ func tool(t *testing.T, name string, directories ...string) string {
 	return ""
 }
 
-// freePort returns a port below those that the kernel gives to outgoing connections.
+// freePort returns a port below the range of outgoing connections.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {
@@ -80,7 +79,7 @@ func eventually(t *testing.T, limit time.Duration, what string, check func() err
 	}
 }
 
-// run runs a command to its end. The error has what it printed.
+// run runs a command to its end. The error contains the output.
 func run(cmd *exec.Cmd) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)

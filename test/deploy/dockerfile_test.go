@@ -36,7 +36,7 @@ func stages(t *testing.T) []instructions.Stage {
 	return found
 }
 
-// only returns the one instruction of this kind in the stage.
+// only returns the single instruction of this kind in the stage.
 func only[T instructions.Command](t *testing.T, stage instructions.Stage) T {
 	t.Helper()
 	found := all[T](stage)
@@ -74,7 +74,7 @@ func TestBuildStage(t *testing.T) {
 			t.Errorf("%s: no %s", buildLine(t), want)
 		}
 	}
-	// A change of the sources does not download the modules again.
+	// If only the sources change, the modules are not downloaded again.
 	var steps []string
 	for _, command := range build.Commands {
 		switch c := command.(type) {

@@ -22,7 +22,7 @@ func start(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{t: t, cmd: cmd, exited: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
-	cmd.WaitDelay = time.Second // a child of its own may keep its output open
+	cmd.WaitDelay = time.Second // a child process may keep the output open
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func start(t *testing.T, cmd *exec.Cmd) *process {
 	return p
 }
 
-// ends waits for the end, which must come within limit.
+// ends waits for the end of the process, for the limit at most.
 func (p *process) ends(limit time.Duration) *os.ProcessState {
 	p.t.Helper()
 	select {
@@ -56,7 +56,7 @@ func (p *process) ends(limit time.Duration) *os.ProcessState {
 	return p.cmd.ProcessState
 }
 
-// terminate ends the process as a container engine does, in order and within limit.
+// terminate stops the process like a container engine. It must stop in order and within the limit.
 func (p *process) terminate(limit time.Duration) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -67,7 +67,7 @@ func (p *process) terminate(limit time.Duration) {
 	}
 }
 
-// log is what a running process has written.
+// log is the output of a running process.
 type log struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer

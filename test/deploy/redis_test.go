@@ -10,20 +10,19 @@ import (
 	"time"
 )
 
-// password is of the servers that a test starts for itself.
+// password is the password of the servers that the tests start.
 const password = "6d1f0a0cf6"
 
 // redis is the service redis without its container.
 type redis struct {
 	t     *testing.T
-	dir   string // has secrets, data and bin
+	dir   string // contains secrets, data and bin
 	port  string
 	paths *strings.Replacer
 }
 
-// newRedis prepares a machine for the service: its secret, an empty volume and a port. Programs
-// under the names of redis-server and redis-cli add that port, since the service leaves it at the
-// default, which a container has for itself.
+// newRedis prepares a directory with the secret, an empty volume and a port. The service uses the default
+// port, so the directory has scripts named redis-server and redis-cli that set another one.
 func newRedis(t *testing.T, password string) *redis {
 	t.Helper()
 	server, client := tool(t, "redis-server"), tool(t, "redis-cli")
@@ -40,14 +39,14 @@ func newRedis(t *testing.T, password string) *redis {
 	return r
 }
 
-// in lets the command run where the service is.
+// in makes a command run in that directory.
 func (r *redis) in(cmd *exec.Cmd) *exec.Cmd {
 	cmd.Dir = filepath.Join(r.dir, "data")
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(r.dir, "bin")+":"+os.Getenv("PATH"))
 	return cmd
 }
 
-// start runs the command that docker-compose.yml gives.
+// start runs the command of docker-compose.yml.
 func (r *redis) start() *process {
 	r.t.Helper()
 	command := service(r.t, "redis").Command
@@ -58,7 +57,7 @@ func (r *redis) start() *process {
 	return start(r.t, r.in(exec.Command(args[0], args[1:]...)))
 }
 
-// health runs the health check that docker-compose.yml gives.
+// health runs the health check of docker-compose.yml.
 func (r *redis) health() error {
 	check, err := healthCheck(service(r.t, "redis"), r.paths)
 	if err != nil {
@@ -72,7 +71,7 @@ func (r *redis) healthy() {
 	eventually(r.t, 10*time.Second, "Redis is healthy", r.health)
 }
 
-// cli returns what redis-cli prints; without a password it does not authenticate.
+// cli runs redis-cli and returns the output. Without a password it does not authenticate.
 func (r *redis) cli(password string, args ...string) string {
 	r.t.Helper()
 	cmd := r.in(exec.Command(filepath.Join(r.dir, "bin/redis-cli"), args...))
@@ -134,7 +133,7 @@ func TestRedisSettings(t *testing.T) {
 	}
 }
 
-// A shell that stayed in front would keep the signal to itself.
+// If the shell were still running, it would not pass on the signal.
 func TestRedisGetsTheSignalAndKeepsItsData(t *testing.T) {
 	t.Parallel()
 	r := newRedis(t, password)
@@ -148,7 +147,7 @@ func TestRedisGetsTheSignalAndKeepsItsData(t *testing.T) {
 			t.Errorf("starts: %s", got)
 		}
 		if kill {
-			_ = server.cmd.Process.Kill() // ends sees to it
+			_ = server.cmd.Process.Kill() // ends checks it
 			server.ends(time.Second)
 		} else {
 			server.terminate(5 * time.Second)
@@ -161,7 +160,7 @@ func TestRedisGetsTheSignalAndKeepsItsData(t *testing.T) {
 	}
 }
 
-// Redis without a password would let everyone in.
+// Without a password Redis would let everyone in.
 func TestRedisDoesNotStartWithoutAPassword(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(path string) error{

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// createSecrets runs the commands at the head of docker-compose.yml and returns the directory that
-// they make.
+// createSecrets runs the commands at the head of docker-compose.yml and returns the directory that they
+// create.
 func createSecrets(t *testing.T) string {
 	t.Helper()
 	tool(t, "openssl")
@@ -32,7 +32,7 @@ func createSecrets(t *testing.T) string {
 	return filepath.Join(cmd.Dir, "secrets")
 }
 
-// The users of the containers can read the files, and those of the host cannot come near them.
+// The users in the containers can read the files. Other users of the host cannot enter the directory.
 func TestSecretsArePermittedAsTheyShouldBe(t *testing.T) {
 	secrets := createSecrets(t)
 	if info, err := os.Stat(secrets); err != nil || info.Mode().Perm() != 0o700 {
@@ -46,8 +46,8 @@ func TestSecretsArePermittedAsTheyShouldBe(t *testing.T) {
 	}
 }
 
-// The image's binary, built as the Dockerfile says from what .dockerignore leaves, runs with nothing
-// but itself and its secrets, writes nothing, and says how it is.
+// The binary is built as the Dockerfile says, from the files that .dockerignore leaves. It runs with
+// nothing but itself and its secrets, writes no file, and reports its health.
 func TestTheImageRuns(t *testing.T) {
 	secrets := createSecrets(t)
 	box := newContainer(t)
@@ -73,7 +73,7 @@ func TestTheImageRuns(t *testing.T) {
 	box.tellsItsVersion(t)
 	chit := start(t, box.command(t, "/chit"))
 	eventually(t, 15*time.Second, "chit is healthy", func() error { return box.health(t) })
-	// What recipes for operators do with the URL of the secret.
+	// The URL in the secret works in the recipes for operators.
 	url := strings.TrimSpace(read(t, filepath.Join(box.root, "run/secrets/redis_url")))
 	if err := run(exec.Command(tool(t, "redis-cli"), "-e", "-u", url, "DBSIZE")); err != nil {
 		t.Error(err)
@@ -87,8 +87,8 @@ func TestTheImageRuns(t *testing.T) {
 	}
 }
 
-// container stands for the container of the service chit: where the tests may, its root is a
-// directory with nothing but the image's files, and its user is the image's.
+// container replaces the container of the service chit. If the tests run as root, its root directory has
+// only the files of the image, and it runs as the user of the image.
 type container struct {
 	root   string
 	listen []string
@@ -97,7 +97,7 @@ type container struct {
 
 func newContainer(t *testing.T) *container {
 	t.Helper()
-	// Not the directory of the test: nobody but its owner may enter that.
+	// Not in the directory of the test, which other users may not enter.
 	directory, err := os.MkdirTemp("", "chit-image-")
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func newContainer(t *testing.T) *container {
 	}
 }
 
-// tellsItsVersion expects the commit that was built, as far as the sources have one.
+// tellsItsVersion expects the commit that was built, if the sources are in a Git repository.
 func (c *container) tellsItsVersion(t *testing.T) {
 	t.Helper()
 	commit, err := exec.Command("git", "-C", root, "rev-parse", "HEAD").Output()
@@ -150,7 +150,7 @@ func (c *container) build(t *testing.T) {
 	}
 }
 
-// command returns a command of the image with the service's environment.
+// command returns a command in the image with the environment of the service.
 func (c *container) command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	paths := strings.NewReplacer()
@@ -165,7 +165,7 @@ func (c *container) command(t *testing.T, name string, args ...string) *exec.Cmd
 			cmd.Env = append(cmd.Env, variable+"="+paths.Replace(*value))
 		}
 	}
-	cmd.Env = append(cmd.Env, c.listen...) // the last one counts
+	cmd.Env = append(cmd.Env, c.listen...) // the last value of a variable counts
 	cmd.Dir = c.root
 	if c.jailed {
 		cmd.Dir = "/"
@@ -180,8 +180,8 @@ func (c *container) health(t *testing.T) error {
 	return run(c.command(t, check[1], check[2:]...))
 }
 
-// startPostgreSQL starts a server with the user and database of docker-compose.yml, shows that its
-// health check tells the difference, and returns its port.
+// startPostgreSQL starts a server with the user and the database of docker-compose.yml. It checks that the
+// health check works, and returns the port.
 func startPostgreSQL(t *testing.T, passwordFile string) string {
 	t.Helper()
 	const versions = "/usr/lib/postgresql/*/bin"
@@ -221,7 +221,8 @@ func startPostgreSQL(t *testing.T, passwordFile string) string {
 	return port
 }
 
-// postgresqlHome returns a directory for a server, and the user to run it as: it refuses root.
+// postgresqlHome returns a directory for a server and the user to run it as, because it refuses to run as
+// root.
 func postgresqlHome(t *testing.T) (string, *syscall.Credential) {
 	t.Helper()
 	directory, err := os.MkdirTemp("", "chit-postgresql-")

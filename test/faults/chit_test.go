@@ -19,14 +19,14 @@ import (
 	"time"
 )
 
-// chit is a server that runs as a process of its own, always on the same address.
+// chit is a server that runs as a separate process, always on the same address.
 type chit struct {
 	URL string
 
 	t       testing.TB
 	address string
 	env     []string
-	log     *log // of all its lives
+	log     *log // of all its runs
 	cmd     *exec.Cmd
 	exited  chan struct{}
 }
@@ -43,7 +43,7 @@ func startChit(t testing.TB, databaseURL, redisURL string, env ...string) *chit 
 	return c
 }
 
-// start brings the server up, for the first time or again.
+// start starts the server, for the first time or again.
 func (c *chit) start() {
 	c.t.Helper()
 	end, err := leashEnd()
@@ -62,7 +62,7 @@ func (c *chit) start() {
 	}
 	exited := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // how it ended is in its state
+		_ = cmd.Wait() // its state shows how it ended
 		close(exited)
 	}()
 	c.cmd, c.exited = cmd, exited
@@ -85,7 +85,7 @@ func (c *chit) ready() bool {
 
 var loggedOpsURL = regexp.MustCompile(`"ops_url":"(http://[^"]+)"`)
 
-// opsURL returns where the present life of the server has its metrics.
+// opsURL returns the address of the metrics of the present run.
 func (c *chit) opsURL() string {
 	c.t.Helper()
 	all := loggedOpsURL.FindAllStringSubmatch(c.log.String(), -1)
@@ -102,7 +102,7 @@ func (c *chit) kill() {
 	}
 }
 
-// terminate sends SIGTERM and waits for the end, which must be in order.
+// terminate sends SIGTERM and waits for the end. The test fails if the server does not stop in order.
 func (c *chit) terminate() {
 	c.t.Helper()
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -118,7 +118,7 @@ func (c *chit) terminate() {
 	}
 }
 
-// resident returns the memory of the process that is in use, in bytes.
+// resident returns the resident memory of the process in bytes.
 func (c *chit) resident() int {
 	c.t.Helper()
 	statm, err := os.ReadFile("/proc/" + strconv.Itoa(c.cmd.Process.Pid) + "/statm")
@@ -141,7 +141,7 @@ func environment() (kept []string) {
 	return kept
 }
 
-// keepLeash is the end of the leash that closes with this process.
+// keepLeash is the end of the leash that closes when this process ends.
 var keepLeash *os.File
 
 var leashEnd = sync.OnceValues(func() (end *os.File, err error) {
@@ -149,7 +149,7 @@ var leashEnd = sync.OnceValues(func() (end *os.File, err error) {
 	return end, err
 })
 
-// freeAddress returns a loopback address below the ports that outgoing connections take, so that it
+// freeAddress returns a loopback address with a port below the range of outgoing connections, so that it
 // stays free while its server is down.
 func freeAddress(t testing.TB) string {
 	t.Helper()
@@ -168,7 +168,7 @@ func freeAddress(t testing.TB) string {
 	return ""
 }
 
-// log collects what a server writes.
+// log collects the output of a server.
 type log struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer
@@ -186,7 +186,7 @@ func (l *log) String() string {
 	return l.buffer.String()
 }
 
-// count returns how many lines have the text.
+// count returns the number of lines that contain the text.
 func (l *log) count(text string) (n int) {
 	for line := range strings.Lines(l.String()) {
 		if strings.Contains(line, text) {

@@ -35,7 +35,7 @@ var clusterFaults = []fault{
 			})
 		},
 		may:    []string{"503"},
-		loses:  true, // what was acknowledged in the instant of its death
+		loses:  true, // writes that were acknowledged just before it died
 		revive: true,
 	},
 }

@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// idleConnections is how many connections wait without a request, where so many files may be open.
+// idleConnections is the number of connections without a request, if the limit on open files allows that.
 const idleConnections = 10_000
 
-// Connections that do nothing cost little and keep nobody from being served.
+// Idle connections cost little memory, and other clients are served.
 func TestIdleConnections(t *testing.T) {
 	n := idleConnections
 	var limit syscall.Rlimit
@@ -51,7 +51,7 @@ func TestIdleConnections(t *testing.T) {
 	}
 }
 
-// idle opens a connection on which one request was answered, and leaves it open.
+// idle opens a connection, makes one request, and leaves the connection open.
 func idle(t *testing.T, node *chit) {
 	conn := dial(t, node)
 	if conn == nil {
@@ -63,7 +63,7 @@ func idle(t *testing.T, node *chit) {
 		t.Error(err)
 		return
 	}
-	_, _ = io.Copy(io.Discard, response.Body) // it is not looked at
+	_, _ = io.Copy(io.Discard, response.Body) // the content does not matter
 }
 
 func dial(t *testing.T, node *chit) net.Conn {
@@ -76,8 +76,8 @@ func dial(t *testing.T, node *chit) net.Conn {
 	return conn
 }
 
-// More slow senders than requests may be worked on at once, of headers and of bodies: they take no
-// place, are told to go after a while, and announce more than they get memory for.
+// There are more slow senders, of headers and of bodies, than places for requests. They take no place, are
+// disconnected after a while, and get less memory than they announce.
 func TestSlowSenders(t *testing.T) {
 	const senders = 400
 	node := oneNode(t, "CHIT_MAX_CONCURRENT=50")
@@ -102,7 +102,7 @@ func TestSlowSenders(t *testing.T) {
 	}
 }
 
-// trickle sends a byte a second behind begin.
+// trickle sends a byte every second after begin.
 func trickle(conn net.Conn, begin string, done <-chan struct{}) {
 	for _, err := io.WriteString(conn, begin); err == nil; _, err = io.Copy(conn, strings.NewReader("a")) {
 		select {

@@ -14,10 +14,9 @@ import (
 	"chit/models"
 )
 
-// Thousands of clients are changed by one statement while the database is far away: each of them is
-// served on.
+// One statement changes thousands of clients while the database is far away. All of them are still served.
 func TestChangeToThousandsOfClientsFarAway(t *testing.T) {
-	const clients, distance = 3000, 10 * time.Millisecond // each way of the two queries of a lookup
+	const clients, distance = 3000, 10 * time.Millisecond // each way, for both queries of a lookup
 	s := nodes(0)(t)
 	far := apptest.StartPostgreSQLProxy(t, s.database, func() apptest.PostgreSQLFault { return apptest.PostgreSQLFault{Delay: distance} })
 	s.serve(1, far.URL, s.redis.URL)

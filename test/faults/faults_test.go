@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	// requestTimeout is what the servers promise, and slack what a busy machine adds to it.
+	// requestTimeout is the timeout of the servers. slack is what a busy machine adds to it.
 	requestTimeout = 2 * time.Second
 	slack          = 500 * time.Millisecond
-	// backWithin is how soon after the end of a fault all must be as before.
+	// backWithin is how soon after a fault everything must be as before.
 	backWithin = 2 * time.Second
 )
 
-// stack is what a fault happens to.
+// stack is the set of servers that a fault happens to.
 type stack struct {
 	t        testing.TB
-	postgres *apptest.PostgreSQL // of this stack alone; nil where the fault does not concern it
-	second   *apptest.PostgreSQL // the second host of its URL
+	postgres *apptest.PostgreSQL // only for this stack; nil if the fault does not need it
+	second   *apptest.PostgreSQL // the second host of the URL
 	redis    *apptest.Redis
 	sentinel *apptest.RedisSentinel
 	cluster  *apptest.RedisCluster
@@ -31,16 +31,16 @@ type stack struct {
 	nodes    []*chit
 }
 
-// fault is a bad day: what breaks, what users may see of it, and what may be lost.
+// fault is something that breaks, with what users may notice and what may be lost.
 type fault struct {
 	name     string
 	stack    func(testing.TB) *stack
 	begin    func(*stack)
 	end      func(*stack) // nil: it ends by itself
-	may      []string     // what users may see beside 200
-	balanced bool         // users come through a load balancer that asks /readyz
-	loses    bool         // tokens that were acknowledged
-	revive   bool         // revocations that were acknowledged
+	may      []string     // answers that users may see besides 200
+	balanced bool         // users connect through a load balancer that asks /readyz
+	loses    bool         // acknowledged tokens may be lost
+	revive   bool         // acknowledged revocations may be lost
 	after    func(*stack)
 }
 
@@ -66,7 +66,7 @@ func (f fault) run(t *testing.T) result {
 	}
 	l := startLoad(t, f.balanced, urls...)
 	before := time.Now().Add(300 * time.Millisecond)
-	time.Sleep(1300 * time.Millisecond) // the load at its usual speed
+	time.Sleep(1300 * time.Millisecond) // the load without a fault
 	broken := time.Now()
 	usual := l.history.rate(before, broken)
 	f.begin(s)

@@ -22,7 +22,7 @@ func do(client *http.Client, request *http.Request) (int, http.Header, string, e
 	return response.StatusCode, response.Header, string(body), err
 }
 
-// kindOf says in a word why there was no answer.
+// kindOf describes in one word why there was no answer.
 func kindOf(err error) string {
 	var late net.Error
 	switch {
@@ -39,7 +39,7 @@ func kindOf(err error) string {
 // member returns a member of a JSON object, or its zero value.
 func member[T any](body, name string) T {
 	members := map[string]any{}
-	_ = json.Unmarshal([]byte(body), &members) // what is not an object has no members
+	_ = json.Unmarshal([]byte(body), &members) // text that is not an object has no members
 	value, _ := members[name].(T)
 	return value
 }

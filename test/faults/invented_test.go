@@ -14,9 +14,9 @@ import (
 	"chit/app/apptest"
 )
 
-// TestInventedFaults puts proxies before both stores that make up faults by a seed, under load by users
-// who remember. CHIT_TEST_STORM says for how long seeds are tried, one after the other from
-// CHIT_TEST_SEED on:
+// TestInventedFaults puts proxies in front of both stores. They cause random faults, while users under load
+// remember their tokens. Each seed is one storm. CHIT_TEST_STORM sets how long seeds are tried, one after
+// the other from CHIT_TEST_SEED on:
 //
 //	CHIT_TEST_STORM=1h CHIT_TEST_SEED=1 go test -tags faults ./test/faults -run TestInventedFaults -v -timeout 2h
 func TestInventedFaults(t *testing.T) {
@@ -46,11 +46,12 @@ func firstSeed(t *testing.T) uint64 {
 const (
 	calmTime  = 1300 * time.Millisecond // before the storm
 	stormTime = 7 * time.Second
-	// spareGoroutines is how many more a node may have after a storm: connections come and go.
+	// spareGoroutines is how many more goroutines a node may have after a storm, because connections come
+	// and go.
 	spareGoroutines = 60
 )
 
-// weather runs a load through the storm of a seed.
+// weather runs a load through the storm of one seed.
 func weather(t *testing.T, seed uint64) {
 	storm := newStorm(seed)
 	redis := apptest.StartRedis(t, "--requirepass", "s3cret")
@@ -95,7 +96,7 @@ func weather(t *testing.T, seed uint64) {
 	s.checkAfterStorm(l, doomed, goroutines)
 }
 
-// checkAfterStorm checks what must hold on every node when the stores answer again.
+// checkAfterStorm checks what must be true on every node when the stores answer again.
 func (s *stack) checkAfterStorm(l *load, doomed []string, goroutines []int) {
 	s.t.Helper()
 	eventually(s.t, time.Second, "what SQL has revoked in the storm is inactive on every node", func() bool {
@@ -137,7 +138,7 @@ func (s *stack) tokensOf(client string, n int) (tokens []string) {
 	return tokens
 }
 
-// goroutines returns how many each node has.
+// goroutines returns the number of goroutines of each node.
 func (s *stack) goroutines() (counts []int) {
 	s.t.Helper()
 	for _, node := range s.nodes {

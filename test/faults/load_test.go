@@ -18,11 +18,11 @@ import (
 const (
 	workers = 12
 	pause   = 8 * time.Millisecond
-	// hung is when a user gives up.
+	// hung is the time after which a user gives up.
 	hung = 10 * time.Second
 )
 
-// The clients of the load, and one that is changed while it runs.
+// The clients of the load, and one client that is changed meanwhile.
 const (
 	user, api, changing, secret = "user", "api", "changing", "s3cret"
 )
@@ -31,7 +31,7 @@ var clientsSQL = fmt.Sprintf(`INSERT INTO oauth_client (client_id, client_secret
 	VALUES ('%[2]s', '%[1]s', 'read', false), ('%[3]s', '%[1]s', '', true), ('%[4]s', '%[1]s', 'read', false)`,
 	models.HashSecret(secret), user, api, changing)
 
-// load is users who issue, introspect and revoke without end, and remember what they were told.
+// load is a set of users who issue, introspect and revoke tokens, and remember the answers.
 type load struct {
 	memory  memory
 	history history
@@ -40,12 +40,12 @@ type load struct {
 	stop    func()
 
 	mu      sync.Mutex
-	ready   []string       // nodes, where a balancer asks
-	answers map[string]int // by status, or what else came of a request
+	ready   []string       // nodes, if there is a balancer
+	answers map[string]int // number of answers by status or kind of failure
 	longest time.Duration
-	wrong   []string // answers that must never be
-	revived int      // tokens seen active whose revocation was acknowledged
-	lost    int      // tokens seen inactive that nobody had revoked
+	wrong   []string // answers that must never occur
+	revived int      // tokens that were active after an acknowledged revocation
+	lost    int      // tokens that were inactive without a revocation
 }
 
 func startLoad(t testing.TB, balanced bool, urls ...string) *load {
@@ -77,7 +77,7 @@ func startLoad(t testing.TB, balanced bool, urls ...string) *load {
 	return l
 }
 
-// once makes one request: of five, two issue, two introspect and one revokes.
+// once makes one request. Of five requests, two issue, two introspect and one revokes.
 func (l *load) once(n int) {
 	chosen, known := l.memory.any()
 	switch {
@@ -87,7 +87,7 @@ func (l *load) once(n int) {
 		}
 	case n%5 < 4:
 		l.introspect(chosen, known)
-	case !known.revoked: // one that ended in doubt is tried again
+	case !known.revoked: // a revocation with an unknown result is tried again
 		l.memory.mark(chosen, false)
 		if _, ok := l.send("/revoke", user, "token="+known.text); ok {
 			l.memory.mark(chosen, true)
@@ -114,8 +114,8 @@ func (l *load) introspect(chosen *token, before token) {
 	}
 }
 
-// node returns where a load balancer would send a request: to a node that lately said that it is
-// ready. Without one, all are the same.
+// node returns the node that a load balancer would choose: one that was ready lately. If there is none, it
+// chooses from all.
 func (l *load) node() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -149,7 +149,7 @@ func (l *load) balance(done <-chan struct{}) {
 	}
 }
 
-// send makes a request of a node, counts what comes of it, and returns the body of a 200.
+// send makes a request, counts the result, and returns the body of a 200.
 func (l *load) send(path, id, form string) (string, bool) { return l.sendTo(l.node(), path, id, form) }
 
 func (l *load) sendTo(base, path, id, form string) (string, bool) {
@@ -177,8 +177,8 @@ func (l *load) sendTo(base, path, id, form string) (string, bool) {
 	return body, status == http.StatusOK
 }
 
-// verify asks for every token and returns how many of those that were acknowledged are gone, and how
-// many of the revoked ones live. Tokens whose revocation ended in doubt may be either.
+// verify asks for every token. It returns how many acknowledged tokens are lost, and how many revoked
+// tokens are active. If the result of a revocation is unknown, its token may be either.
 func (l *load) verify(t testing.TB) (lost, revived int) {
 	t.Helper()
 	queue := make(chan token)

@@ -1,8 +1,8 @@
 //go:build faults
 
-// Package faults_test does to a running Chit what a bad day does, under load, and checks what its
-// users saw. CHIT_TEST_FAULT says how long a fault lasts, 2s unless set; -table names a file into
-// whose marked part the results are written:
+// Package faults_test breaks things around a running Chit under load and checks what its users see.
+// CHIT_TEST_FAULT sets how long a fault lasts; the default is 2s. -table names a file for the results,
+// which are written between two marks:
 //
 //	go test -tags faults ./test/faults -run TestFaults -v -table docs/reliability.md
 package faults_test
@@ -20,21 +20,21 @@ import (
 
 var tablePath = flag.String("table", "", "path, from the root of the module, of the page that gets the table")
 
-// leash is set for a test program that is to be a chit: descriptor 3 is then a pipe of which the
-// tests hold the other end, whatever ends them.
+// leash is set if the test program is to run as chit, and must end with the tests. Its descriptor 3 is a
+// pipe, and the tests hold the other end.
 const leash = "CHIT_FAULTS_LEASH"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(leash) != "" {
 		os.Unsetenv(leash)
 		go func() {
-			_, _ = os.NewFile(3, "leash").Read(make([]byte, 1)) // nobody writes: it waits for the end
+			_, _ = os.NewFile(3, "leash").Read(make([]byte, 1)) // nothing is written: this waits for the end
 			os.Exit(3)
 		}()
 		app.Main()
 	}
 	if os.Getenv("GORACE") == "" {
-		// Under the race detector a process sleeps for a second before it exits, each chit too.
+		// With the race detector a process sleeps for a second before it exits. That includes every chit.
 		os.Setenv("GORACE", "atexit_sleep_ms=10")
 	}
 	apptest.Run(m)
@@ -55,7 +55,7 @@ func durationFrom(variable string, otherwise time.Duration) time.Duration {
 	return parsed
 }
 
-// eventually fails the test unless check succeeds within limit, and returns how long it took.
+// eventually fails the test unless check returns true within the limit. It returns how long that took.
 func eventually(t testing.TB, limit time.Duration, what string, check func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()

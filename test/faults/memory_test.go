@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// token is one that a user has received.
+// token is a token that a user has received.
 type token struct {
 	text    string
-	tried   bool // somebody has begun to revoke it
-	revoked bool // that was acknowledged
+	tried   bool // a revocation has begun
+	revoked bool // a revocation was acknowledged
 }
 
-// memory is what the users have been told: every token, and every revocation.
+// memory has every token and every revocation that the users know of.
 type memory struct {
 	mu     sync.Mutex
 	tokens []*token
@@ -27,7 +27,7 @@ func (m *memory) issued(text string) {
 	m.tokens = append(m.tokens, &token{text: text})
 }
 
-// any returns a token and what was known of it at this moment, or nil.
+// any returns a token and its present state, or nil.
 func (m *memory) any() (*token, token) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -38,14 +38,14 @@ func (m *memory) any() (*token, token) {
 	return t, *t
 }
 
-// mark notes that a token is being revoked, or has been.
+// mark records that a token is being revoked, or was revoked.
 func (m *memory) mark(t *token, revoked bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t.tried, t.revoked = true, t.revoked || revoked
 }
 
-// all returns what is known of every token.
+// all returns the state of every token.
 func (m *memory) all() []token {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -56,7 +56,7 @@ func (m *memory) all() []token {
 	return all
 }
 
-// history counts answers by the tenth of a second in which they came.
+// history counts answers for each tenth of a second.
 type history struct {
 	mu        sync.Mutex
 	began     time.Time
@@ -80,21 +80,21 @@ func (h *history) add(good bool) {
 
 func (h *history) at(instant time.Time) int { return int(instant.Sub(h.began) / tenth) }
 
-// rate returns the good answers a tenth of a second between two instants.
+// rate returns the number of good answers for each tenth of a second between two times.
 func (h *history) rate(from, to time.Time) float64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return float64(sum(h.good, h.at(from), h.at(to))) / max(1, float64(h.at(to)-h.at(from)))
 }
 
-// fullSpeed returns how long after an instant half a second began in which nothing failed and there
-// were at least half as many answers as at the rate. It reports false if that has not been seen yet.
+// fullSpeed returns how long after a time a half second began in which nothing failed and the rate was at
+// least half of the given one. It returns false if there was none yet.
 func (h *history) fullSpeed(after time.Time, rate float64) (time.Duration, bool) {
 	const window = 5
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	first := h.at(after)
-	for at := first; at+window < len(h.good); at++ { // the last tenth is not over
+	for at := first; at+window < len(h.good); at++ { // the last tenth is not complete
 		if sum(h.bad, at, at+window) == 0 && float64(sum(h.good, at, at+window)) >= window*rate/2 {
 			return max(0, h.began.Add(time.Duration(at)*tenth).Sub(after)), true
 		}

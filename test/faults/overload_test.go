@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// crowd is users in a closed loop: each sends its next request when it has the answer to the last.
+// crowd is a number of users. Each sends its next request when it has the answer to the last one.
 type crowd struct {
 	served, shed int
 	other        map[string]int
-	settled      time.Time       // before, users still connect
-	times        []time.Duration // of those that were served after that
+	settled      time.Time       // start of the measurement; users connect before
+	times        []time.Duration // latencies of served requests since then
 }
 
-// p99 returns the time within which 99 of 100 were served.
+// p99 returns the 99th percentile of the latencies.
 func (c *crowd) p99() time.Duration {
 	if len(c.times) == 0 {
 		return 0
@@ -29,7 +29,7 @@ func (c *crowd) p99() time.Duration {
 	return c.times[len(c.times)*99/100]
 }
 
-// run lets n users ask for tokens for so long. Who is told to come again after a second does.
+// run lets n users ask for tokens for a duration. A user who gets a 503 tries again after a second.
 func run(t testing.TB, node *chit, n int, lasting time.Duration) *crowd {
 	transport := &http.Transport{MaxIdleConnsPerHost: n}
 	defer transport.CloseIdleConnections()
@@ -84,11 +84,11 @@ func (c *crowd) ask(client *http.Client, base string) {
 	}
 }
 
-// memoryLimit is what a server may take under any of this, in bytes.
+// memoryLimit is how much memory a server may use in these tests, in bytes.
 const memoryLimit = 400 << 20
 
-// More users than may be worked on at once: the surplus is turned away, the rest is served in time, and
-// when they are gone all is as before.
+// There are more users than places for requests. The surplus is refused, the rest is served in time, and
+// everything is as before when the users are gone.
 func TestOverload(t *testing.T) {
 	node := oneNode(t)
 	calm := run(t, node, 64, outage)
@@ -99,7 +99,7 @@ func TestOverload(t *testing.T) {
 	if crowded.shed == 0 || calm.shed+after.shed > 0 {
 		t.Errorf("shed %d, %d, %d", calm.shed, crowded.shed, after.shed)
 	}
-	// On a machine that does nothing else it is five times; other tests take their share here.
+	// On an idle machine the factor is five. Here other tests run at the same time.
 	if limit := max(5*calm.p99(), requestTimeout/4); crowded.p99() > limit {
 		t.Errorf("p99 of what is served: %v, more than %v", crowded.p99(), limit)
 	}
@@ -111,14 +111,14 @@ func TestOverload(t *testing.T) {
 	}
 }
 
-// A thousand clients that come at once, from a calm, as cron jobs do at the full hour, are all served.
+// A thousand clients arrive at once after a calm period, like cron jobs at the full hour. All are served.
 func TestBurstFromACalm(t *testing.T) {
 	node := oneNode(t)
 	transport := &http.Transport{MaxIdleConnsPerHost: 1000}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: hung}
 	for range 3 {
-		time.Sleep(1200 * time.Millisecond) // the calm
+		time.Sleep(1200 * time.Millisecond) // the calm period
 		all := &crowd{other: map[string]int{}}
 		var mu sync.Mutex
 		var wait sync.WaitGroup
@@ -143,7 +143,7 @@ func TestBurstFromACalm(t *testing.T) {
 	}
 }
 
-// A Redis that hangs under a crowd: nobody waits for longer than the time that a request may take.
+// Redis hangs while many requests arrive. No request takes longer than the timeout.
 func TestFrozenRedisUnderACrowd(t *testing.T) {
 	s := nodes(1)(t)
 	s.redis.Pause()
@@ -158,7 +158,7 @@ func TestFrozenRedisUnderACrowd(t *testing.T) {
 	}
 }
 
-// oneNode returns a server with settings.
+// oneNode returns a server with the given settings.
 func oneNode(t testing.TB, env ...string) *chit {
 	s := nodes(0)(t)
 	return s.serve(1, s.database, s.redis.URL, env...).nodes[0]

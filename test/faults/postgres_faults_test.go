@@ -46,15 +46,15 @@ var postgresFaults = []fault{
 	},
 }
 
-// database returns a stack with two servers and a PostgreSQL of its own.
+// database returns a stack with two servers and its own PostgreSQL.
 func database(t testing.TB) *stack {
 	p := apptest.StartPostgreSQL(t)
 	s := &stack{t: t, postgres: p, database: p.URL, redis: apptest.StartRedis(t)}
 	return s.serve(2, s.database, s.redis.URL)
 }
 
-// twoDatabases returns a stack whose servers know two hosts. The second has the same clients and
-// stands for a standby that was promoted.
+// twoDatabases returns a stack whose servers know two hosts. The second host has the same clients, like a
+// standby that was promoted.
 func twoDatabases(t testing.TB) *stack {
 	s := &stack{t: t, postgres: apptest.StartPostgreSQL(t), second: apptest.StartPostgreSQL(t), redis: apptest.StartRedis(t)}
 	s.database = s.postgres.URL
@@ -87,8 +87,7 @@ func migrate(t testing.TB, databaseURL string) {
 	}
 }
 
-// change changes a client that every node knows, and wants the change in force on all of them within a
-// second.
+// change changes a client that every node knows. The change must be in force on all nodes within a second.
 func (s *stack) change(databaseURL string) {
 	s.t.Helper()
 	apptest.Psql(s.t, databaseURL, "UPDATE oauth_client SET allowed_scopes = 'changed' WHERE client_id = '"+changing+"'")
@@ -106,7 +105,7 @@ func (s *stack) change(databaseURL string) {
 	apptest.Psql(s.t, databaseURL, "UPDATE oauth_client SET allowed_scopes = 'read' WHERE client_id = '"+changing+"'")
 }
 
-// scope returns what a node grants to the client that changes.
+// scope returns the scope that a node grants to the client that changes.
 func scope(node *chit) string {
 	request, err := http.NewRequest(http.MethodPost, node.URL+"/token", strings.NewReader("grant_type=client_credentials"))
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// persistent are the arguments of a Redis that keeps what it has acknowledged.
+// persistent has the arguments of a Redis that keeps what it has acknowledged.
 var persistent = []string{"--appendonly", "yes", "--appendfsync", "always"}
 
 var redisFaults = []fault{
@@ -76,22 +76,22 @@ var redisFaults = []fault{
 	{
 		name:  "Redis is loading",
 		stack: loading,
-		begin: func(s *stack) { s.redis.Kill(); s.redis.Start() }, // returns when it has loaded
+		begin: func(s *stack) { s.redis.Kill(); s.redis.Start() }, // returns when it has loaded its data
 		may:   []string{"503"},
 	},
 }
 
-// keyDelay is how long a Redis that starts takes for each key.
+// keyDelay is how long Redis takes for each key when it loads its data.
 const keyDelay = 100 * time.Microsecond
 
-// loading returns a stack whose Redis takes an outage to load its file.
+// loading returns a stack whose Redis takes as long as an outage to load its data.
 func loading(t testing.TB) *stack {
 	s := nodes(1, append(persistent[:len(persistent):len(persistent)], "--key-load-delay", fmt.Sprint(keyDelay.Microseconds()))...)(t)
 	s.fill(int(outage / keyDelay))
 	return s
 }
 
-// filled returns a stack whose Redis has much to lose.
+// filled returns a stack whose Redis has many tokens.
 func filled(t testing.TB) *stack {
 	s := nodes(1)(t)
 	s.fill(10_000)

@@ -10,7 +10,7 @@ import (
 	"chit/app/apptest"
 )
 
-// unreplicated is for how long the primary answers with its replica cut off, before it dies.
+// unreplicated is how long the primary answers without its replica before it dies.
 const unreplicated = 500 * time.Millisecond
 
 var sentinelFaults = []fault{
@@ -44,8 +44,8 @@ func behindSentinel(env ...string) func(testing.TB) *stack {
 	}
 }
 
-// failOver cuts the replica off, lets the primary answer alone for a moment, kills it, waits for the
-// replica to be promoted, and brings the old primary back as its replica.
+// failOver disconnects the replica, waits for a moment, kills the primary, waits for the promotion of the
+// replica, and starts the old primary as its replica.
 func failOver(s *stack) {
 	primary, replica := s.sentinel.Primary, s.sentinel.Replica
 	replica.CLI("CONFIG", "SET", "masterauth", "wrong")

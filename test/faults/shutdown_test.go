@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// Clients without a balancer in front of a server that is told to end: whoever was accepted gets an
-// answer, on a new connection or an old one, and then all are refused.
+// Clients without a balancer use a server that is stopped. Every request on an established connection, new
+// or old, is answered. After that, all connections are refused.
 func TestSIGTERMLosesNoRequest(t *testing.T) {
 	for _, row := range []struct {
 		connections int
 		delay       string
-		pause       time.Duration // of a client between two requests
+		pause       time.Duration // pause of a client between two requests
 	}{
 		{64, "500ms", 0},
 		{300, "500ms", 0},
@@ -47,8 +47,8 @@ func TestSIGTERMLosesNoRequest(t *testing.T) {
 	}
 }
 
-// askUntilRefused makes one request after the other on a connection of its own, until none can be opened
-// any more, and returns how many were answered.
+// askUntilRefused makes one request after the other, each on a new connection, until no connection can be
+// opened. It returns the number of answers.
 func askUntilRefused(t *testing.T, node *chit, pause time.Duration) (answered int64) {
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()

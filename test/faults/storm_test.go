@@ -11,8 +11,7 @@ import (
 	"chit/app/apptest"
 )
 
-// redisErrors are what Redis documents that it may answer to any command, but for those that say what
-// is true of a key.
+// redisErrors are the errors that Redis documents for any command, without those that depend on the key.
 var redisErrors = []string{
 	"NOAUTH Authentication required.",
 	"WRONGPASS invalid username-password pair or user is disabled.",
@@ -34,13 +33,13 @@ var redisErrors = []string{
 	"ERR unknown command",
 }
 
-// sqlStates are what PostgreSQL may answer to any statement. Those of the first list end the connection.
+// sqlStates are the errors of PostgreSQL for any statement. Those of the first list end the connection.
 var (
 	fatalStates = []string{"57P01", "57P02", "57P03", "53300", "08006", "25P03"}
 	sqlStates   = []string{"40001", "40P01", "25006", "57014", "53100", "53200", "55P03", "58030", "XX000"}
 )
 
-// kinds of what becomes of a command or a statement.
+// Kinds of faults for a command or a statement.
 type kind int
 
 const (
@@ -49,46 +48,46 @@ const (
 	cutUnheard
 	cutInside
 	cutAfter
-	halfClosed // the store's end alone, after the reply
-	refused    // with an error
-	rude       // with an error that ends the connection
+	halfClosed // the store closes its side only, after the reply
+	refused    // an error as the reply
+	rude       // an error that ends the connection
 	kinds
 )
 
-// storm is what a seed makes of the ways to Redis and to PostgreSQL.
+// storm is the sequence of faults that a seed causes.
 type storm struct {
 	mu     sync.Mutex
 	random *rand.Rand
 	on     bool
-	fronts [2]front // of redis and postgres
+	fronts [2]front // for redis and postgres
 }
 
-// pass passes a command on. WAIT is answered as newer servers do, which is the harder case.
+// pass forwards a command. It answers WAIT like newer servers, which is the harder case.
 var pass = apptest.WaitLikeRedis72(1)
 
 const redisFront, postgresFront = 0, 1
 
-// front is the weather of one of the ways for a while.
+// front is the state of the connections to one store for a while.
 type front struct {
 	ends  time.Time
-	share float64 // of what is sent meets a fault
-	kinds []kind  // of those
+	share float64 // part of the commands that get a fault
+	kinds []kind  // kinds of these faults
 	delay time.Duration
-	error int // one and the same for the whole front, as a real cause has it
+	error int // the same for the whole front, as with a real cause
 }
 
 func newStorm(seed uint64) *storm {
 	return &storm{random: rand.New(rand.NewPCG(seed, seed))}
 }
 
-// rage begins the storm or ends it.
+// rage begins or ends the storm.
 func (s *storm) rage(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.on, s.fronts = on, [2]front{}
 }
 
-// next returns what becomes of what is sent now.
+// next returns what happens to the next command.
 func (s *storm) next(way int) (met bool, of kind, by front) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +104,7 @@ func (s *storm) next(way int) (met bool, of kind, by front) {
 	return true, f.kinds[s.random.IntN(len(f.kinds))], *f
 }
 
-// change makes up the weather of the next while.
+// change chooses the state for the next while.
 func (s *storm) change(now time.Time) front {
 	all := make([]kind, kinds)
 	for i := range all {
@@ -122,7 +121,7 @@ func (s *storm) change(now time.Time) front {
 	}
 }
 
-// redis decides about a command.
+// redis decides what happens to a command.
 func (s *storm) redis(x *apptest.Exchange) {
 	met, of, by := s.next(redisFront)
 	if !met {
@@ -154,7 +153,7 @@ func (s *storm) redis(x *apptest.Exchange) {
 	}
 }
 
-// postgres decides about a statement.
+// postgres decides what happens to a statement.
 func (s *storm) postgres() (fault apptest.PostgreSQLFault) {
 	met, of, by := s.next(postgresFront)
 	if !met {

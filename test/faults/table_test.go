@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// result is what users saw of a fault.
+// result is what users saw during a fault.
 type result struct {
 	fault   string
 	lasted  time.Duration
 	answers map[string]int
 	longest time.Duration
-	back    time.Duration // until all was as before
+	back    time.Duration // until everything was as before
 	issued  int
 	revoked int
 	lost    int // acknowledged tokens
-	revived int // acknowledged revocations that did not last
+	revived int // acknowledged revocations that were lost
 }
 
 func (l *load) result(fault string, lasted, back time.Duration) result {
@@ -59,7 +59,7 @@ const (
 	tableEnd   = "<!-- results: end -->\n"
 )
 
-// writeTable puts the results between the marks of the page that -table names.
+// writeTable writes the results between the marks in the file that -table names.
 func writeTable(t *testing.T, rows []result) {
 	if *tablePath == "" {
 		return

@@ -13,8 +13,8 @@ import (
 	"chit/models"
 )
 
-// Guesses that come at once to three nodes are counted together: no more are answered than the limit
-// allows, and then every node refuses the right secret too, until an operator deletes the count.
+// Guesses that arrive at three nodes at the same time are counted together. Only as many are answered as
+// the limit allows. Then every node refuses the right secret, too, until an operator deletes the count.
 func TestThrottlingAcrossThreeNodes(t *testing.T) {
 	const limit = 20
 	s := nodes(0)(t)
@@ -66,7 +66,7 @@ func attempt(t testing.TB, node *chit, id, secret string) int {
 	return status
 }
 
-// A row that cannot be read, while the nodes hear of no changes, keeps no disabled client at work.
+// The nodes receive no notifications, and one row cannot be read. A disabled client must not go on working.
 func TestDisabledClientWithADeafNodeAndAnUnreadableRow(t *testing.T) {
 	s := database(t)
 	for _, node := range s.nodes {
@@ -74,7 +74,7 @@ func TestDisabledClientWithADeafNodeAndAnUnreadableRow(t *testing.T) {
 			t.Fatal(status)
 		}
 	}
-	// The triggers are gone, and one client has a column that no server understands.
+	// The triggers are gone, and one client has a value that the server cannot read.
 	apptest.Psql(t, s.database, `ALTER TABLE oauth_client DISABLE TRIGGER USER;
 		ALTER TABLE oauth_client ALTER COLUMN token_ttl_seconds TYPE numeric;
 		INSERT INTO oauth_client (client_id, client_secret_hash, token_ttl_seconds) VALUES ('unreadable', '`+models.HashSecret(secret)+`', 'NaN')`)
