@@ -8,10 +8,10 @@ import (
 	"chit/bench/stack"
 )
 
-// secret is that of every client.
+// secret is the secret of every client.
 const secret = "bench-secret"
 
-// clients returns n of them.
+// clients returns n clients.
 func clients(n int) []load.Client {
 	all := make([]load.Client, n)
 	for i := range all {
@@ -20,10 +20,10 @@ func clients(n int) []load.Client {
 	return all
 }
 
-// resourceServer is who introspects.
+// resourceServer is the client that introspects.
 var resourceServer = load.Client{ID: "bench-resource-server", Secret: secret}
 
-// register writes n clients and the resource server into the database, as an operator does.
+// register adds n clients and the resource server to the database by SQL.
 func register(ctx context.Context, s *stack.Stack, n int) error {
 	columns := "client_id, client_secret_hash, client_name, redirect_uris, allowed_scopes, grant_types, is_public"
 	values := fmt.Sprintf("encode(sha256('%s'), 'base64'), 'Benchmark', '', 'openid profile', 'client_credentials', false", secret)

@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	live      = 10_000 // tokens in rotation for introspection
+	live      = 10_000 // tokens that are introspected in turn
 	fillConns = 32
-	perIssue  = 20 // introspections in the mix
+	perIssue  = 20 // introspections for each issue in the mix
 )
 
-// contest is a run: the servers take turns, so that what else the machine does hits all of them alike.
+// contest is one run. The servers take turns, so that other load on the machine affects all of them alike.
 type contest struct {
 	*runCommand
 	stack   *stack.Stack
@@ -33,7 +33,7 @@ type contest struct {
 func (c *contest) run(ctx context.Context) error {
 	say("%d measurements of %s", c.total(), c.Duration)
 	for round := 1; round <= c.Rounds; round++ {
-		// Who goes second finds a warmer machine, or a hotter one: not always the same.
+		// The order changes, because the second server may find a warmer machine.
 		turn := []*stack.Server{c.stack.Floor, c.stack.Chit}
 		if round%2 == 0 {
 			slices.Reverse(turn)
@@ -47,14 +47,14 @@ func (c *contest) run(ctx context.Context) error {
 	return nil
 }
 
-// round measures every workload at a number of connections, each on the servers one after the other.
+// round measures every workload at a number of connections, on one server after the other.
 func (c *contest) round(ctx context.Context, round, connections int, turn []*stack.Server) error {
 	cell := func(workload string) report.Measurement {
 		return report.Measurement{Round: round, Cell: report.Cell{Workload: workload, Connections: connections}}
 	}
 	if slices.Contains(c.Only, report.Issue) {
 		for _, server := range turn {
-			// An empty Redis for each, as it gets full within seconds.
+			// Each measurement starts with an empty Redis, because Redis fills up within seconds.
 			if err := c.stack.Empty(ctx); err != nil {
 				return err
 			}
@@ -72,7 +72,7 @@ func (c *contest) round(ctx context.Context, round, connections int, turn []*sta
 	return c.introspections(ctx, cell, turn)
 }
 
-// introspections measures the workloads that ask about tokens, of which there are then no others in Redis.
+// introspections measures the workloads that introspect. Redis has only the tokens that they use.
 func (c *contest) introspections(ctx context.Context, cell func(string) report.Measurement, turn []*stack.Server) error {
 	introspect, mix := slices.Contains(c.Only, report.Introspect), slices.Contains(c.Only, report.Mix)
 	if !introspect && !mix {
@@ -107,7 +107,7 @@ func (c *contest) introspections(ctx context.Context, cell func(string) report.M
 	return nil
 }
 
-// issue has the server itself issue the tokens that are asked about.
+// issue lets the measured server issue the tokens that are introspected.
 func (c *contest) issue(ctx context.Context, server *stack.Server) ([]string, error) {
 	loop, err := load.NewLoop(server.URL, fillConns)
 	if err != nil {
@@ -117,7 +117,7 @@ func (c *contest) issue(ctx context.Context, server *stack.Server) ([]string, er
 	return loop.Issue(ctx, clients(1), live, nil)
 }
 
-// measure completes m and keeps it.
+// measure completes a measurement and stores it.
 func (c *contest) measure(ctx context.Context, server *stack.Server, m report.Measurement, requests []load.Request, expected ...string) error {
 	m.Server = server.Name
 	fmt.Fprintf(os.Stderr, "[%3d/%d %5s] round %d/%d, %3d connections, %-10s %-7s ", len(c.measurements)+1, c.total(),
@@ -150,7 +150,7 @@ func (c *contest) measure(ctx context.Context, server *stack.Server, m report.Me
 	return nil
 }
 
-// total returns how many measurements there will be.
+// total returns the number of measurements of the run.
 func (c *contest) total() int {
 	each := 0
 	for _, workload := range []string{report.Issue, report.Introspect, report.Mix} {

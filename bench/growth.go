@@ -25,13 +25,13 @@ type growthCommand struct {
 }
 
 const (
-	many        = 1000 // clients that share tokens
+	many        = 1000 // clients that have as many tokens together
 	growthConns = 64
-	sampled     = 1000 // tokens of which the memory is asked
+	sampled     = 1000 // tokens in the sample for memory
 	settle      = 2 * time.Second
 )
 
-// Validate fills in the defaults and refuses what cannot be measured.
+// Validate sets the defaults and refuses wrong settings.
 func (g *growthCommand) Validate() error {
 	most, rounds, duration := 1_000_000, 3, 3*time.Second
 	if g.Quick {
@@ -56,19 +56,19 @@ func (g *growthCommand) Validate() error {
 	return errors.Join(append(faults, wholeSeconds(g.Duration), g.common.Validate())...)
 }
 
-// sizes returns the numbers of tokens at which is measured.
+// sizes returns the numbers of tokens to measure at.
 func (g *growthCommand) sizes() []int {
 	sizes := slices.DeleteFunc([]int{10_000, 100_000, 1_000_000}, func(n int) bool { return n >= g.Max })
 	return append(sizes, g.Max)
 }
 
-// Run measures and reports. A wrong answer fails it.
+// Run measures and prints the results. It fails on any wrong answer.
 func (g *growthCommand) Run(ctx context.Context) error {
 	return g.onStack(ctx, func(s *stack.Stack, wrk *load.Wrk) error {
 		if err := s.StartChit(ctx); err != nil {
 			return err
 		}
-		// The first of the clients is the one with all the tokens, the others share as many.
+		// The first client has all its tokens alone. The others have as many together.
 		if err := register(ctx, s, many+1); err != nil {
 			return err
 		}
@@ -90,8 +90,8 @@ type growth struct {
 	loop  *load.Loop
 
 	one, many     []load.Client
-	ofOne, ofMany []string // their tokens, but for those that wrk got
-	more          int64    // those that wrk got for the one
+	ofOne, ofMany []string // their tokens, without those that wrk received
+	more          int64    // tokens that wrk received for the one client
 	empty         stack.Memory
 	table         [][]string // of memory and introspection
 }
@@ -109,7 +109,7 @@ func (g *growth) run(ctx context.Context) error {
 	return g.revocation(ctx)
 }
 
-// fill has n tokens issued, to the clients in turn.
+// fill issues n tokens to the clients in turn.
 func (g *growth) fill(ctx context.Context, to []load.Client, n int) ([]string, error) {
 	started := time.Now()
 	tokens, err := g.loop.Issue(ctx, to, n, func(done int) {
@@ -122,7 +122,7 @@ func (g *growth) fill(ctx context.Context, to []load.Client, n int) ([]string, e
 	return tokens, g.stack.Chit.EmptyLog()
 }
 
-// load runs wrk for one round and returns its result, which must be without a wrong answer.
+// load runs wrk for one round and returns its result. It fails on any wrong answer.
 func (g *growth) load(ctx context.Context, requests []load.Request, expected string) (load.Result, error) {
 	result, err := g.wrk.Run(ctx, load.Work{
 		URL: g.stack.Chit.URL, Requests: requests, Expected: []string{expected}, Connections: growthConns, Duration: g.Duration,
@@ -136,7 +136,7 @@ func (g *growth) load(ctx context.Context, requests []load.Request, expected str
 	return result, g.stack.Chit.EmptyLog()
 }
 
-// some returns up to n tokens from all over tokens.
+// some returns up to n tokens, spread over all tokens.
 func some(tokens []string, n int) []string {
 	n = min(n, len(tokens))
 	picked := make([]string, n)
@@ -146,7 +146,7 @@ func some(tokens []string, n int) []string {
 	return picked
 }
 
-// printTable writes a heading and rows.
+// printTable prints a heading and rows.
 func printTable(heading string, header []string, rows ...[]string) {
 	fmt.Println(heading)
 	t := report.NewTable(os.Stdout, 2, header...)

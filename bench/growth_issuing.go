@@ -10,7 +10,8 @@ import (
 	"chit/bench/report"
 )
 
-// issuing compares one client that has all its tokens with many that have as many together, in turn.
+// issuing compares one client that has all its tokens with many clients that have as many together, in
+// turn.
 func (g *growth) issuing(ctx context.Context) error {
 	var one, many, ratio []float64
 	for round := range g.Rounds {

@@ -17,7 +17,7 @@ var memoryHeader = []string{
 	"introspect/s", "p50", "p99", "server RSS", "peak RSS",
 }
 
-// grow measures at each size, with all tokens those of one client.
+// grow measures at each size, with all tokens issued to one client.
 func (g *growth) grow(ctx context.Context) (err error) {
 	if g.empty, err = g.stack.Memory(ctx, nil); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (g *growth) grow(ctx context.Context) (err error) {
 	return nil
 }
 
-// share has many clients get as many tokens as the one has, beside it.
+// share issues as many tokens to many clients as the one client has.
 func (g *growth) share(ctx context.Context) (err error) {
 	before, err := g.stack.Memory(ctx, nil)
 	if err != nil {
@@ -51,9 +51,9 @@ func (g *growth) share(ctx context.Context) (err error) {
 	return nil
 }
 
-// measure adds a row for tokens, all that were issued since before.
+// measure adds a row for the tokens that were issued since before.
 func (g *growth) measure(ctx context.Context, of string, tokens []string, before stack.Memory) error {
-	// An index may be written a second later, and Redis goes on enlarging its tables when it has time.
+	// An index may be written a second later, and Redis enlarges its tables in the background.
 	if err := pause(ctx, settle); err != nil {
 		return err
 	}

@@ -13,11 +13,12 @@ import (
 	"chit/bench/report"
 )
 
-// otherConns is how many connections introspect the tokens of others while one client's are revoked. Fewer than elsewhere: what
-// counts is how long they wait, not how much they get done.
+// otherConns is the number of connections that introspect other clients' tokens during the revocation. It
+// is small, because the latency matters here and not the throughput.
 const otherConns = 16
 
-// revocation ends all tokens of the one client and looks at what those who ask about the others' notice.
+// revocation revokes all tokens of the one client, and measures the introspections of other clients' tokens
+// meanwhile.
 func (g *growth) revocation(ctx context.Context) error {
 	if _, err := g.stack.RunChit(ctx, "token", "revoke", "--help"); err != nil {
 		say("this chit has no command `token revoke`: its effect is not measured")
@@ -78,9 +79,9 @@ func (g *growth) printRevocation(answers []load.Answer, began, ended time.Time) 
 		[]string{"during to before", "", "", fmt.Sprintf("%.2f", report.Quantile(during, 0.99)/report.Quantile(before, 0.99))})
 }
 
-// checkRevoked makes sure that what was measured was a revocation.
+// checkRevoked checks that the tokens were revoked.
 func (g *growth) checkRevoked(ctx context.Context) error {
-	// What SQL changes is in force within a second.
+	// A change by SQL is in force within a second.
 	if err := pause(ctx, settle); err != nil {
 		return err
 	}

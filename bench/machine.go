@@ -14,7 +14,7 @@ import (
 	"chit/bench/stack"
 )
 
-// machine describes what is measured on.
+// machine describes the machine of the measurements.
 func machine(ctx context.Context) []report.Fact {
 	return []report.Fact{
 		{Name: "processor", Text: fmt.Sprintf("%d × %s", runtime.NumCPU(), field("/proc/cpuinfo", "model name"))},
@@ -27,7 +27,7 @@ func machine(ctx context.Context) []report.Fact {
 	}
 }
 
-// field returns what a file of /proc says behind a name and a colon.
+// field returns the value after a name and a colon in a file of /proc.
 func field(path, name string) string {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -41,7 +41,8 @@ func field(path, name string) string {
 	return "unknown"
 }
 
-// firstLine returns what a program prints first. Its exit status says nothing: wrk --version fails.
+// firstLine returns the first line that a program prints. It ignores the exit status, because wrk --version
+// fails.
 func firstLine(ctx context.Context, name string, args ...string) string {
 	out, _ := exec.CommandContext(ctx, name, args...).Output()
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
@@ -51,7 +52,7 @@ func firstLine(ctx context.Context, name string, args ...string) string {
 	return line
 }
 
-// commit names the state of the sources.
+// commit describes the state of the sources.
 func commit(ctx context.Context) string {
 	return firstLine(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
 }
@@ -60,7 +61,7 @@ func commandLine() string {
 	return strings.Join(append([]string{"go run ."}, os.Args[1:]...), " ")
 }
 
-// write writes the page and, where it is wanted, the single measurements.
+// write writes the page and, if requested, the single measurements.
 func (r *runCommand) write(page report.Page, all []report.Measurement, rows []report.Row) error {
 	file, err := os.Create(r.HTML)
 	if err != nil {

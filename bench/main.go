@@ -1,5 +1,6 @@
-// Bench measures Chit: how fast it is beside the plainest server and beside none at all, and what its tokens cost as they get
-// many. It starts all that it needs on free ports of 127.0.0.1, and stops it.
+// Bench measures Chit. It compares its speed with the plainest server and with no server at all, and
+// measures what tokens cost as their number grows. It starts everything that it needs on free ports of
+// 127.0.0.1, and stops it.
 package main
 
 import (
@@ -21,7 +22,7 @@ type commands struct {
 	Growth growthCommand `cmd:"" help:"Measure what live tokens cost, from 10,000 to 1,000,000 of them."`
 }
 
-// common are the flags of both commands.
+// common has the flags of both commands.
 type common struct {
 	Threads int      `default:"1" help:"Threads of wrk (default ${default}); more only where the machine has processors to spare."`
 	Set     []string `placeholder:"NAME=VALUE" sep:"none" help:"Variable for chit in place of its default, as GOGC=400; may be repeated."`
@@ -30,7 +31,7 @@ type common struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// The first signal ends the run in order, a second one at once.
+	// The first signal stops the run in order, a second one at once.
 	context.AfterFunc(ctx, stop)
 	parsed := kong.Parse(&commands{}, kong.Name("bench"), kong.BindTo(ctx, (*context.Context)(nil)), kong.Exit(exit))
 	if err := parsed.Run(); err != nil {
@@ -43,10 +44,10 @@ func main() {
 	}
 }
 
-// exit has wrong usage end as it does elsewhere, with 2.
+// exit ends the process with status 2 for wrong usage, as is usual.
 func exit(status int) { os.Exit(min(status, 2)) }
 
-// Validate refuses what wrk would not understand.
+// Validate refuses values that wrk would not understand.
 func (c *common) Validate() error {
 	if c.Threads < 1 {
 		return errors.New("--threads must be at least 1")
@@ -54,7 +55,7 @@ func (c *common) Validate() error {
 	return nil
 }
 
-// onStack starts a stack and wrk, has work use them and stops them, whatever happens.
+// onStack starts a stack and wrk, calls work, and stops them in any case.
 func (c *common) onStack(ctx context.Context, work func(*stack.Stack, *load.Wrk) error) (err error) {
 	wrk, err := load.NewWrk(c.Threads)
 	if err != nil {
@@ -70,5 +71,5 @@ func (c *common) onStack(ctx context.Context, work func(*stack.Stack, *load.Wrk)
 	return work(s, wrk)
 }
 
-// say tells whoever waits what is going on.
+// say prints the progress.
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

@@ -25,7 +25,7 @@ type runCommand struct {
 	HTML        string        `name:"html" default:"bench.html" placeholder:"FILE" help:"Page to write (default ${default})."`
 }
 
-// Validate fills in the defaults and refuses what cannot be measured.
+// Validate sets the defaults and refuses wrong settings.
 func (r *runCommand) Validate() error {
 	rounds, duration, connections := 3, 5*time.Second, []int{1, 16, 64, 256}
 	if r.Quick {
@@ -59,7 +59,7 @@ func wholeSeconds(d time.Duration) error {
 	return nil
 }
 
-// Run measures and reports. A wrong answer fails it.
+// Run measures and prints the results. It fails on any wrong answer.
 func (r *runCommand) Run(ctx context.Context) error {
 	page := report.Page{Date: time.Now().Format("2006-01-02 15:04 MST"), Commit: commit(ctx), Command: commandLine(), Machine: machine(ctx)}
 	var all []report.Measurement
@@ -79,7 +79,7 @@ func (r *runCommand) Run(ctx context.Context) error {
 	return errors.Join(r.write(page, all, rows), r.verdict(rows))
 }
 
-// startServers starts the three servers that are measured, with one client and a resource server each.
+// startServers starts the three servers, each with one client and a resource server.
 func startServers(ctx context.Context, s *stack.Stack) error {
 	if err := s.StartChit(ctx); err != nil {
 		return err

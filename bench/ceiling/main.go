@@ -1,4 +1,4 @@
-// The ceiling: Echo answering a constant to a GET. No server made with Echo is faster on this machine.
+// The ceiling is Echo with a constant answer to a GET. No server on this machine that uses Echo is faster.
 package main
 
 import (

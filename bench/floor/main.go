@@ -1,5 +1,6 @@
-// The floor: the plain server that one writes in an afternoon. Echo, clients in memory, encoding/json and one Redis command a
-// request, each with its defaults; no log, no index, no metrics, no limits. What Chit gains or costs is told against it.
+// The floor is a plain server, as one writes it in an afternoon: Echo, clients in memory, encoding/json and
+// one Redis command for each request, all with their defaults. It has no log, no index, no metrics and no
+// limits. The results for Chit are ratios to this server.
 package main
 
 import (
@@ -20,7 +21,7 @@ import (
 
 const lifetime = time.Hour
 
-// record is what is kept of a token.
+// record is the stored value of a token.
 type record struct {
 	ClientID string `json:"client_id"`
 	Scope    string `json:"scope"`

@@ -14,13 +14,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Loop is a closed-loop client: each of its connections sends its next request when it has the answer to the last.
+// Loop is a closed-loop client: each connection sends its next request when it has the answer to the last
+// one.
 type Loop struct {
 	client      *fasthttp.HostClient
 	connections int
 }
 
-// NewLoop returns a client of the server at baseURL.
+// NewLoop returns a client for the server at baseURL.
 func NewLoop(baseURL string, connections int) (*Loop, error) {
 	parsed, err := url.Parse(baseURL)
 	if err != nil {
@@ -29,11 +30,11 @@ func NewLoop(baseURL string, connections int) (*Loop, error) {
 	return &Loop{&fasthttp.HostClient{Addr: parsed.Host, MaxConns: connections, ReadTimeout: 10 * time.Second}, connections}, nil
 }
 
-// Close closes the connections, of which none may be in use.
+// Close closes the connections. None of them may be in use.
 func (l *Loop) Close() { l.client.CloseIdleConnections() }
 
-// Issue has n tokens issued, to the clients in turn, and returns them in the order of their requests. Progress, where it is not
-// nil, is told now and then how many there are.
+// Issue issues n tokens to the clients in turn, and returns them in the order of the requests. It calls
+// progress, unless it is nil, with the number of tokens so far.
 func (l *Loop) Issue(ctx context.Context, clients []Client, n int, progress func(int)) ([]string, error) {
 	tokens := make([]string, n)
 	var next atomic.Int64
@@ -75,19 +76,20 @@ func tokenIn(body []byte) (string, error) {
 	return answer.Token, nil
 }
 
-// Ask sends one request and returns the body of the answer, which must have status 200.
+// Ask sends one request and returns the body of the answer. The status must be 200.
 func (l *Loop) Ask(r Request) (string, error) {
 	body, err := l.do(r)
 	return string(body), err
 }
 
-// Answer is when a request was sent and how long its answer took.
+// Answer has the time of a request and its latency.
 type Answer struct {
 	Sent time.Time
 	Took time.Duration
 }
 
-// Repeat sends requests in rotation until ctx is done and returns all answers. Each body must contain expected.
+// Repeat sends requests in rotation until ctx ends, and returns all answers. Each body must contain
+// expected.
 func (l *Loop) Repeat(ctx context.Context, requests []Request, expected string) ([]Answer, error) {
 	var group errgroup.Group
 	var next atomic.Int64

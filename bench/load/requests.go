@@ -1,5 +1,5 @@
-// Package load puts closed-loop load on a server: with wrk to measure, and with a client of its own to issue an exact number of
-// tokens or to keep the time of every answer.
+// Package load creates closed-loop load on a server. It uses wrk to measure. It has a client of its own to
+// issue an exact number of tokens, or to record the latency of every answer.
 package load
 
 import (
@@ -8,33 +8,33 @@ import (
 	"strings"
 )
 
-// What a right answer's body contains.
+// Texts that the body of a correct answer contains.
 const (
 	Issued = `"access_token"`
 	Active = `"active":true`
 )
 
-// Client is who sends a request.
+// Client is the client that sends a request.
 type Client struct{ ID, Secret string }
 
-// Request is one of those that a load repeats.
+// Request is a request of a load.
 type Request struct {
 	Method, Path string
-	As           Client // the zero Client sends no Authorization
+	As           Client // the zero value: no Authorization header
 	Form         string // the body; empty: none
 }
 
-// Issue asks for a token.
+// Issue returns a token request.
 func Issue(as Client) Request {
 	return Request{Method: "POST", Path: "/token", As: as, Form: "grant_type=client_credentials"}
 }
 
-// Introspect asks about a token.
+// Introspect returns an introspection of a token.
 func Introspect(as Client, token string) Request {
 	return Request{Method: "POST", Path: "/introspect", As: as, Form: url.Values{"token": {token}}.Encode()}
 }
 
-// Introspections asks about each of tokens.
+// Introspections returns an introspection for each token.
 func Introspections(as Client, tokens []string) []Request {
 	requests := make([]Request, len(tokens))
 	for i, token := range tokens {
@@ -43,7 +43,7 @@ func Introspections(as Client, tokens []string) []Request {
 	return requests
 }
 
-// Mix puts request in front of every each of others.
+// Mix puts request in front of every group of "each" others.
 func Mix(request Request, each int, others []Request) []Request {
 	var mixed []Request
 	for i, other := range others {
@@ -62,7 +62,7 @@ func (r Request) authorization() string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(r.As.ID+":"+r.As.Secret))
 }
 
-// lines writes requests as load.lua reads them.
+// lines writes requests in the format of load.lua.
 func lines(requests []Request) string {
 	var text strings.Builder
 	for _, r := range requests {

@@ -20,23 +20,23 @@ var script []byte
 
 // Wrk runs wrk.
 type Wrk struct {
-	Dir string // of its script and of the requests
+	Dir string // directory of its script and of the requests
 
 	path    string
 	threads int
 }
 
-// Work is what wrk is to do.
+// Work is a job for wrk.
 type Work struct {
 	URL         string
 	Requests    []Request // sent in rotation
-	Expected    []string  // a right answer's body contains one of these
+	Expected    []string  // the body of a correct answer contains one of these
 	Connections int
 	Duration    time.Duration // whole seconds
 }
 
-// Result is how that went. Latencies are wrk's own: from the request's last write to the answer's end, corrected for those
-// requests that were not sent while an answer was late.
+// Result is the result of a job. wrk measures latencies from the last write of a request to the end of its
+// answer. It corrects them for requests that were not sent because an answer was late.
 type Result struct {
 	Requests int64         `json:"requests"`
 	Took     time.Duration `json:"took"`
@@ -46,7 +46,7 @@ type Result struct {
 	Sample   string        `json:"sample,omitempty"` // status and body of a wrong answer
 }
 
-// NewWrk returns a Wrk without a Dir. The error says how to install wrk where it is missing.
+// NewWrk returns a Wrk without a Dir. If wrk is missing, the error says how to install it.
 func NewWrk(threads int) (*Wrk, error) {
 	path, err := exec.LookPath("wrk")
 	if err != nil {
@@ -55,7 +55,7 @@ func NewWrk(threads int) (*Wrk, error) {
 	return &Wrk{path: path, threads: threads}, nil
 }
 
-// Run does the work and returns when it is done.
+// Run runs the job and returns when it is done.
 func (w *Wrk) Run(ctx context.Context, work Work) (Result, error) {
 	program, requests := filepath.Join(w.Dir, "load.lua"), filepath.Join(w.Dir, "requests")
 	err := errors.Join(os.WriteFile(program, script, 0o600), os.WriteFile(requests, []byte(lines(work.Requests)), 0o600))
@@ -67,7 +67,7 @@ func (w *Wrk) Run(ctx context.Context, work Work) (Result, error) {
 		"--duration", strconv.Itoa(int(work.Duration.Seconds())) + "s", "--script", program,
 		work.URL, "--", requests,
 	}, work.Expected...)...)
-	// Away from the terminal's ^C, which wrk would take for the end of its time.
+	// wrk must not receive ^C from the terminal, because it would end its measurement early.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -81,7 +81,7 @@ func (w *Wrk) Run(ctx context.Context, work Work) (Result, error) {
 	return parse(string(out))
 }
 
-// parse reads the line that load.lua prints after wrk's own.
+// parse parses the line that load.lua prints after the output of wrk.
 func parse(out string) (Result, error) {
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	var line struct {

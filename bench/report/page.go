@@ -12,7 +12,7 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
-// Page is what the page tells beside the measurements.
+// Page has the text of the page, in addition to the measurements.
 type Page struct {
 	Machine []Fact `json:"machine"`
 	Commit  string `json:"commit"`
@@ -31,7 +31,7 @@ type section struct {
 	Plots    []plot
 }
 
-// Write writes the page, which needs nothing from elsewhere.
+// Write writes the page as a single file.
 func (p Page) Write(out io.Writer, rows []Row) error {
 	var texts [][]string
 	for _, r := range rows {

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Measures of a plot, in the units of its picture.
+// Dimensions of a plot.
 const (
 	plotWidth, plotHeight = 440, 260
 	plotLeft, plotRight   = 56, 16
 	plotTop, plotBottom   = 12, 36
 )
 
-// plot is a picture of one quantity by connections, a line for each server.
+// plot shows one quantity by the number of connections, with a line for each server.
 type plot struct {
 	Title         string
 	Width, Height int
@@ -29,7 +29,7 @@ type mark struct {
 
 type line struct {
 	Server string
-	Path   string // as SVG's polyline takes it
+	Path   string // in the format of an SVG polyline
 	Points []point
 }
 
@@ -38,7 +38,8 @@ type point struct {
 	Text string
 }
 
-// newPlot draws value, with unit for the ones who point at it. Connections are at equal distances, the value begins at zero.
+// newPlot draws the values. unit is shown when the mouse is over a point. The numbers of connections have
+// equal distances, and values begin at zero.
 func newPlot(title, unit string, rows []Row, value func(Row) float64) plot {
 	p := plot{Title: title, Width: plotWidth, Height: plotHeight}
 	var connections []int

@@ -34,7 +34,8 @@ func measured(round int, server, workload string, requests int64, p99 time.Durat
 	}
 }
 
-// Round 2 is three times as fast for both, as when a neighbour has gone: ratios of medians would be 1.5 here.
+// Round 2 is three times as fast for both servers, as if other load had ended. Ratios of medians would be
+// 1.5 here.
 var rounds = []Measurement{
 	measured(1, Floor, Issue, 1000, 4*time.Millisecond), measured(1, Chit, Issue, 1500, 2*time.Millisecond),
 	measured(1, Ceiling, Constant, 4000, time.Millisecond),

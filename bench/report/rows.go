@@ -1,4 +1,4 @@
-// Package report turns the measurements of a run into rows, ratios to the floor, a table, a list of targets and a page.
+// Package report turns measurements into rows, ratios to the floor, a table, a list of targets and a page.
 package report
 
 import (
@@ -21,7 +21,7 @@ const (
 	Issue      = "issue"
 	Introspect = "introspect"
 	Mix        = "mix"      // one issue to 20 introspections
-	Constant   = "constant" // what the ceiling answers
+	Constant   = "constant" // the constant answer of the ceiling
 )
 
 // Cell is a workload at a number of connections.
@@ -30,7 +30,7 @@ type Cell struct {
 	Connections int    `json:"connections"`
 }
 
-// Measurement is a server in one cell in one round.
+// Measurement is the result for one server, one cell and one round.
 type Measurement struct {
 	Round  int    `json:"round"`
 	Server string `json:"server"`
@@ -47,7 +47,7 @@ func (m Measurement) Rate() float64 { return float64(m.Requests) / m.Took.Second
 // CPUPerThousand returns the server's CPU seconds per 1,000 requests.
 func (m Measurement) CPUPerThousand() float64 { return m.CPU.Seconds() / float64(m.Requests) * 1000 }
 
-// Row is a server in one cell: medians of the rounds, and all their errors.
+// Row has the medians of all rounds for one server and one cell, and the sum of the errors.
 type Row struct {
 	Server string
 	Cell
@@ -60,11 +60,11 @@ type Row struct {
 	Ratio    Ratio
 }
 
-// Ratio is what a row has for each one of the floor: the median of the ratios of the rounds, each of which has the two one after
-// the other. Zero where there is nothing to compare with.
+// Ratio has the ratios of a row to the floor. Each is the median of the ratios in single rounds, where both
+// servers ran one after the other. It is zero if there is nothing to compare with.
 type Ratio struct{ Rate, P99, CPU float64 }
 
-// Rows returns the rows of a run, those of one cell together, in the order in which they first occur.
+// Rows returns the rows of a run. The rows of a cell are together, in the order of the measurements.
 func Rows(all []Measurement) []Row {
 	var rows []Row
 	for _, m := range all {
@@ -107,7 +107,8 @@ func row(all []Measurement, server string, cell Cell) Row {
 	return r
 }
 
-// floorOf returns what the floor did in the same round. The ceiling is compared with the floor's issuing.
+// floorOf returns the measurement of the floor in the same round. The ceiling is compared with issuing on
+// the floor.
 func floorOf(all []Measurement, m Measurement) (Measurement, bool) {
 	if m.Workload == Constant {
 		m.Workload = Issue
@@ -121,7 +122,7 @@ func floorOf(all []Measurement, m Measurement) (Measurement, bool) {
 	return all[i], true
 }
 
-// Median returns the middle of values, or between the two that are; 0 for none.
+// Median returns the median of values, or 0 if there are none.
 func Median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -134,7 +135,7 @@ func Median(values []float64) float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
-// Quantile returns the value that a share of q of values does not exceed; 0 for none.
+// Quantile returns the value that a share q of the values does not exceed, or 0 if there are none.
 func Quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return 0

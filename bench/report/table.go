@@ -10,13 +10,13 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// columns are those of the table and of the page. The last three are ratios to the floor.
+// columns are the columns of the table and the page. The last three are ratios to the floor.
 var columns = []string{
 	"workload", "connections", "server", "requests/s", "p50", "p99", "CPU s/1,000", "RSS", "peak RSS", "errors",
 	"× requests/s", "× p99", "× CPU",
 }
 
-// texts returns what the columns say of a row.
+// texts returns the cells of a row.
 func (r Row) texts() []string {
 	return []string{
 		r.Workload, fmt.Sprint(r.Connections), r.Server,
@@ -26,7 +26,7 @@ func (r Row) texts() []string {
 	}
 }
 
-// WriteTable writes rows for people.
+// WriteTable writes the rows as a table.
 func WriteTable(out io.Writer, rows []Row) {
 	t := NewTable(out, 4, columns...)
 	for i, r := range rows {
@@ -38,7 +38,7 @@ func WriteTable(out io.Writer, rows []Row) {
 	t.Render()
 }
 
-// NewTable returns a table whose columns from numbers on, counted from 1, are set to the right.
+// NewTable returns a table. Columns from number "numbers" on, counted from 1, are aligned to the right.
 func NewTable(out io.Writer, numbers int, header ...string) table.Writer {
 	t := table.NewWriter()
 	t.SetOutputMirror(out)
@@ -63,12 +63,12 @@ func Cells(texts []string) table.Row {
 	return row
 }
 
-// Latency writes d in milliseconds.
+// Latency formats d in milliseconds.
 func Latency(d time.Duration) string {
 	return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000)
 }
 
-// Bytes writes n in binary megabytes.
+// Bytes formats n in MiB.
 func Bytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
 func times(ratio float64) string {

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// target is a bound on a ratio of Chit to the floor.
+// target is a limit for a ratio of Chit to the floor.
 type target struct {
 	Cell
 	what   string
@@ -18,7 +18,7 @@ func rate(r Ratio) float64 { return r.Rate }
 func p99(r Ratio) float64  { return r.P99 }
 func cpu(r Ratio) float64  { return r.CPU }
 
-// targets hold on an idle machine.
+// targets apply to an idle machine.
 var targets = []target{
 	{Cell{Issue, 64}, "requests/s", rate, false, 1.3},
 	{Cell{Introspect, 64}, "requests/s", rate, false, 1.5},
@@ -32,7 +32,7 @@ var targets = []target{
 	{Cell{Introspect, 1}, "requests/s", rate, false, 0.9},
 }
 
-// verdict says whether the rows reach a target; with known false they do not tell.
+// verdict reports whether the rows meet a target. known is false if the rows do not show it.
 func (t target) verdict(rows []Row) (got float64, reached, known bool) {
 	for _, r := range rows {
 		if r.Server != Chit || r.Cell != t.Cell || t.of(r.Ratio) == 0 {
@@ -47,7 +47,7 @@ func (t target) verdict(rows []Row) (got float64, reached, known bool) {
 	return 0, false, false
 }
 
-// WriteTargets writes which targets the rows reach, and returns how many they miss.
+// WriteTargets writes which targets are met, and returns the number of targets that are missed.
 func WriteTargets(out io.Writer, rows []Row) (missed int) {
 	t := NewTable(out, 4, "target", "workload", "verdict", "connections", "wanted", "got")
 	for _, target := range targets {

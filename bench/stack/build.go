@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// build compiles Chit and what it is compared with, as the README says to.
+// build compiles Chit and the servers it is compared with, in the way of the README.
 func (s *Stack) build(ctx context.Context) error {
 	module, err := os.ReadFile("go.mod")
 	if err != nil || !strings.HasPrefix(string(module), "module chit/bench\n") {

@@ -11,14 +11,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Memory is what Redis uses, in bytes.
+// Memory is the memory that Redis uses, in bytes.
 type Memory struct {
-	Used  int64 // for data: without the buffers of connections
-	Index int64 // of Used, for all sorted sets, which are the indexes of tokens by client
-	Value int64 // for one token's key and value, the average of a sample
+	Used  int64 // for data, without the buffers of connections
+	Index int64 // part of Used for all sorted sets, which are the indexes of tokens by client
+	Value int64 // key and value of one token, average of a sample
 }
 
-// Memory measures Redis, and the values of some tokens.
+// Memory measures Redis and a sample of tokens.
 func (s *Stack) Memory(ctx context.Context, sample []string) (m Memory, err error) {
 	info, err := s.Redis.Info(ctx, "memory").Result()
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Stack) indexMemory(ctx context.Context) (total int64, err error) {
 	}
 }
 
-// memoryOf sums up keys, which must all be there. Every element is counted, none estimated.
+// memoryOf returns the memory of keys, which must all exist. It counts every element and estimates nothing.
 func (s *Stack) memoryOf(ctx context.Context, keys []string) (total int64, err error) {
 	if len(keys) == 0 {
 		return 0, nil

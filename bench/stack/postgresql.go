@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// startPostgreSQL starts a server of its own. DatabaseURL is then that of its superuser.
+// startPostgreSQL starts a server. DatabaseURL is the URL of its superuser.
 func (s *Stack) startPostgreSQL(ctx context.Context) error {
 	bin, err := postgresqlDir()
 	if err != nil {
@@ -41,13 +41,13 @@ func (s *Stack) startPostgreSQL(ctx context.Context) error {
 		Scheme: "postgres", User: url.UserPassword("chit", password), Host: address, Path: "/postgres", RawQuery: "sslmode=disable",
 	}).String()
 	return s.start(ctx, program{
-		path: filepath.Join(bin, "postgres"), user: owner, stop: syscall.SIGQUIT, // at once: nobody needs the data
+		path: filepath.Join(bin, "postgres"), user: owner, stop: syscall.SIGQUIT, // at once, because the data are not needed
 		args: []string{"-D", filepath.Join(dir, "data"), "-c", "listen_addresses=127.0.0.1", "-c", "port=" + port,
 			"-c", "unix_socket_directories=", "-c", "max_connections=300", "-c", "fsync=off"},
 	}, func(ctx context.Context) error { return s.SQL(ctx, "SELECT 1") })
 }
 
-// SQL runs statements without parameters as the database's superuser.
+// SQL runs statements without parameters as superuser.
 func (s *Stack) SQL(ctx context.Context, statements string) error {
 	conn, err := pgx.Connect(ctx, s.DatabaseURL)
 	if err != nil {
@@ -78,7 +78,7 @@ func initdb(ctx context.Context, path, dir, password string, owner *syscall.Cred
 	return nil
 }
 
-// postgresqlDir returns the directory of the server's programs, which Debian and Red Hat keep out of PATH.
+// postgresqlDir returns the directory of the server's programs. Debian and Red Hat do not have it in PATH.
 func postgresqlDir() (string, error) {
 	var found []string
 	if path, err := exec.LookPath("initdb"); err == nil {
@@ -99,8 +99,8 @@ func postgresqlDir() (string, error) {
 	return "", errors.New("PostgreSQL is not installed: apt-get install postgresql")
 }
 
-// postgresqlUser returns the user that the server runs as: nil means oneself, and root, as whom it refuses to run, becomes
-// postgres.
+// postgresqlUser returns the user that runs the server; nil means the current user. PostgreSQL refuses to
+// run as root, so root uses postgres.
 func postgresqlUser() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -114,7 +114,7 @@ func postgresqlUser() (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, errors.Join(errUID, errGID)
 }
 
-// PostgreSQL returns the path of the server's program, or just its name where there is none.
+// PostgreSQL returns the path of the server's program, or only its name if it is missing.
 func PostgreSQL() string {
 	dir, err := postgresqlDir()
 	if err != nil {

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// Usage is what a process has used since its start and holds at the moment.
+// Usage is what a process has used since its start, and what it uses now.
 type Usage struct {
 	CPU  time.Duration // user and system, of all threads
 	RSS  int64         // bytes
-	Peak int64         // of RSS, since the last ForgetPeak
+	Peak int64         // peak RSS since the last ForgetPeak
 }
 
 // tick is the unit of times in /proc/PID/stat: sysconf(_SC_CLK_TCK), which is 100 on every Linux that Go runs on.
 const tick = time.Second / 100
 
-// Usage reads the process's from /proc.
+// Usage reads the usage of the process from /proc.
 func (s *Server) Usage() (Usage, error) {
 	stat, errStat := os.ReadFile(s.proc("stat"))
 	status, errStatus := os.ReadFile(s.proc("status"))
@@ -31,7 +31,8 @@ func (s *Server) Usage() (Usage, error) {
 	return usageIn(stat, string(status))
 }
 
-// ForgetPeak has the peak begin anew. Where the kernel does not allow it, the peak goes on being the one since the start.
+// ForgetPeak resets the peak. If the kernel does not allow that, the peak counts from the start of the
+// process.
 func (s *Server) ForgetPeak() {
 	_ = os.WriteFile(s.proc("clear_refs"), []byte("5"), 0)
 }
@@ -41,7 +42,8 @@ func (s *Server) proc(file string) string {
 }
 
 func usageIn(stat []byte, status string) (Usage, error) {
-	// "id (name) state parent …", where the name may contain anything; utime and stime are fields 14 and 15.
+	// The format is "id (name) state parent …", and the name may contain any character. utime and stime are
+	// fields 14 and 15.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 13 {
 		return Usage{}, fmt.Errorf("/proc/PID/stat: %q", stat)

@@ -22,16 +22,16 @@ const (
 	endWithin   = 10 * time.Second
 )
 
-// program is what to start.
+// program describes a program to start.
 type program struct {
 	path string
 	args []string
-	env  []string            // settings beside those of environment
+	env  []string            // variables in addition to those of environment
 	user *syscall.Credential // nil: the user of the benchmark
-	stop syscall.Signal      // what asks it to end
+	stop syscall.Signal      // signal that stops it
 }
 
-// process is a program that runs. What it prints goes to a file.
+// process is a running program. Its output goes to a file.
 type process struct {
 	cmd    *exec.Cmd
 	log    string
@@ -43,22 +43,23 @@ type process struct {
 func start(ctx context.Context, dir string, p program, check func(context.Context) error) (*process, error) {
 	name := filepath.Base(p.path)
 	logPath := filepath.Join(dir, name+".log")
-	// In append mode, so that the file can be emptied while the program writes to it.
+	// The file is in append mode, so that it can be emptied while the program writes to it.
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close() //nolint:errcheck // the child has a descriptor of its own
+	defer log.Close() //nolint:errcheck // the child has its own descriptor
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, environment(p.env...), log, log
-	// A group of its own: a ^C at the terminal is for the benchmark, which then ends its programs in order.
+	// The process has its own group. ^C at the terminal only reaches the benchmark, which stops its
+	// programs in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.user, Setpgid: true}
 	if err := spawn(cmd, p.stop); err != nil {
 		return nil, err
 	}
 	started := &process{cmd: cmd, log: logPath, stop: p.stop, exited: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // how it ended is in its log
+		_ = cmd.Wait() // the log shows how it ended
 		close(started.exited)
 	}()
 	if err := started.ready(ctx, check); err != nil {
@@ -68,7 +69,7 @@ func start(ctx context.Context, dir string, p program, check func(context.Contex
 	return started, nil
 }
 
-// ready polls until check succeeds, the process has ended or its time is over.
+// ready polls until check succeeds, the process has ended, or the time is over.
 func (p *process) ready(ctx context.Context, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, readyWithin, fmt.Errorf("not ready after %s", readyWithin))
 	defer cancel()
@@ -87,7 +88,7 @@ func (p *process) ready(ctx context.Context, check func(context.Context) error) 
 	}
 }
 
-// end asks the process to end and returns when it has; one that does not listen is killed.
+// end stops the process and waits for its end. It kills a process that does not stop.
 func (p *process) end() {
 	_ = p.cmd.Process.Signal(p.stop) // it may have ended by itself
 	select {
@@ -108,7 +109,8 @@ func (p *process) tail(lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// environment returns this process's variables without those that would change how the programs behave, and settings.
+// environment returns the variables of this process, without those that would change the programs, and with
+// settings.
 func environment(settings ...string) []string {
 	var kept []string
 	for _, entry := range os.Environ() {
@@ -121,7 +123,7 @@ func environment(settings ...string) []string {
 	return append(append(kept, "LC_ALL=C"), settings...)
 }
 
-// spawn starts cmd so that it is sent will when this process dies, however that happens.
+// spawn starts cmd. The kernel sends the signal will to it when this process dies for any reason.
 func spawn(cmd *exec.Cmd, will syscall.Signal) error {
 	cmd.SysProcAttr.Pdeathsig = will
 	started := make(chan error)
@@ -129,8 +131,9 @@ func spawn(cmd *exec.Cmd, will syscall.Signal) error {
 	return <-started
 }
 
-// The kernel sends Pdeathsig when the thread that started the child ends, which may be long before its process does. So every
-// child is started from one goroutine that is locked to its thread and never returns.
+// The kernel sends Pdeathsig when the thread that started the child ends. The Go runtime may end a thread
+// before the process does. So every child is started from one goroutine, which is locked to its thread and
+// never returns.
 var spawner = sync.OnceValue(func() chan<- func() {
 	orders := make(chan func())
 	go func() {
@@ -142,7 +145,7 @@ var spawner = sync.OnceValue(func() chan<- func() {
 	return orders
 })
 
-// freeAddress returns one on loopback where nobody listens now, on a port below those that the kernel gives to outgoing
+// freeAddress returns a loopback address on which nothing listens, with a port below the range of outgoing
 // connections.
 func freeAddress() (string, error) {
 	for range 100 {

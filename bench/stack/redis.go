@@ -15,7 +15,8 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// startRedis starts a server that keeps nothing on disk. Its password makes sure that it is this one which gets emptied.
+// startRedis starts a server without persistence. Its password makes sure that no other server is emptied
+// by mistake.
 func (s *Stack) startRedis(ctx context.Context) error {
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -28,7 +29,7 @@ func (s *Stack) startRedis(ctx context.Context) error {
 	_, port, _ := net.SplitHostPort(address)
 	password := rand.Text()
 	s.RedisURL = (&url.URL{Scheme: "redis", User: url.UserPassword("default", password), Host: address}).String()
-	logging.Disable() // go-redis's own, of what it also returns as errors
+	logging.Disable() // go-redis logs errors that it also returns
 	s.Redis = redis.NewClient(&redis.Options{
 		Addr: address, Password: password, MaxRetries: -1, DialerRetries: 1, ReadTimeout: readyWithin, DisableIdentity: true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
@@ -38,7 +39,7 @@ func (s *Stack) startRedis(ctx context.Context) error {
 	}}, func(ctx context.Context) error { return s.Redis.Ping(ctx).Err() })
 }
 
-// Empty removes everything from Redis.
+// Empty deletes everything in Redis.
 func (s *Stack) Empty(ctx context.Context) error {
 	if err := s.Redis.FlushAll(ctx).Err(); err != nil {
 		return fmt.Errorf("empty Redis: %w", err)

@@ -1,5 +1,5 @@
-// Package stack starts what a benchmark needs, on free ports of 127.0.0.1: a PostgreSQL and a Redis of its own, the real chit, and
-// the servers it is compared with. Linux only.
+// Package stack starts what a benchmark needs on free ports of 127.0.0.1: PostgreSQL, Redis, chit, and the
+// servers it is compared with. It needs Linux.
 package stack
 
 import (
@@ -24,9 +24,9 @@ type Server struct {
 	process *process
 }
 
-// Stack is all that runs.
+// Stack has everything that runs.
 type Stack struct {
-	Dir         string // of its files, removed by Stop
+	Dir         string // directory of its files, which Stop deletes
 	DatabaseURL string
 	RedisURL    string
 	Redis       *redis.Client
@@ -37,14 +37,15 @@ type Stack struct {
 	processes []*process
 }
 
-// New starts PostgreSQL and Redis and builds the servers. Whatever it returns has to be stopped, with an error too.
+// New starts PostgreSQL and Redis and builds the servers. The result must be stopped even if there is an
+// error.
 func New(ctx context.Context, settings []string) (*Stack, error) {
 	dir, err := os.MkdirTemp("", "chit-bench-")
 	if err != nil {
 		return &Stack{}, err
 	}
 	s := &Stack{Dir: dir, settings: settings}
-	// PostgreSQL may have to run as another user, who must get through to its own directory.
+	// PostgreSQL may run as another user, who must be able to enter its directory.
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return s, err
 	}
@@ -56,7 +57,7 @@ func New(ctx context.Context, settings []string) (*Stack, error) {
 	return s, nil
 }
 
-// Stop ends everything, the last started first.
+// Stop stops everything in reverse order.
 func (s *Stack) Stop() error {
 	for _, p := range slices.Backward(s.processes) {
 		p.end()
@@ -67,7 +68,7 @@ func (s *Stack) Stop() error {
 	return os.RemoveAll(s.Dir)
 }
 
-// StartChit starts chit with the defaults of its settings, but for those that New was given.
+// StartChit starts chit with default settings, except for those given to New.
 func (s *Stack) StartChit(ctx context.Context) error {
 	address, err := freeAddress()
 	if err != nil {
@@ -77,7 +78,7 @@ func (s *Stack) StartChit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// SIGINT, because SIGTERM has it wait for load balancers.
+	// SIGINT, because after SIGTERM it waits for load balancers.
 	s.Chit, err = s.serve(ctx, address, "/readyz", program{
 		path: s.program("chit"), stop: syscall.SIGINT,
 		env: append([]string{"CHIT_LISTEN=" + address, "CHIT_OPS_LISTEN=" + ops}, s.chitSettings()...),
@@ -89,7 +90,7 @@ func (s *Stack) chitSettings() []string {
 	return append([]string{"CHIT_DATABASE_URL=" + s.DatabaseURL, "CHIT_REDIS_URL=" + s.RedisURL}, s.settings...)
 }
 
-// RunChit runs a command of chit to its end and returns what it printed.
+// RunChit runs a command of chit and returns its output.
 func (s *Stack) RunChit(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, s.program("chit"), args...)
 	cmd.Dir, cmd.Env = s.Dir, environment(s.chitSettings()...)
@@ -146,10 +147,10 @@ func (s *Stack) start(ctx context.Context, p program, check func(context.Context
 
 func (s *Stack) program(name string) string { return filepath.Join(s.Dir, name) }
 
-// EmptyLog forgets what the server has printed: at tens of thousands of lines a second it would fill the disk.
+// EmptyLog deletes the output of the server. At tens of thousands of lines a second it would fill the disk.
 func (s *Server) EmptyLog() error { return os.Truncate(s.process.log, 0) }
 
-// Log returns the last lines that the server has printed.
+// Log returns the last lines of the server's output.
 func (s *Server) Log() string { return s.process.tail(5) }
 
 func get(ctx context.Context, url string) error {
@@ -161,7 +162,7 @@ func get(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close() //nolint:errcheck // only its status is of interest
+	defer response.Body.Close() //nolint:errcheck // only the status matters
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("GET %s: %s", url, response.Status)
 	}
