@@ -26,7 +26,7 @@ const (
 // commands is the grammar of the command line.
 type commands struct {
 	Serve      serveCommand      `cmd:"" default:"withargs" help:"Run the server (the default)."`
-	Client     clientCommands    `cmd:"" help:"Register clients, change them and shut them out."`
+	Client     clientCommands    `cmd:"" help:"Register, change, disable and delete clients."`
 	Token      tokenCommands     `cmd:"" help:"List, inspect and revoke tokens."`
 	Migrate    migrateCommands   `cmd:"" help:"Bring the database schema up to date."`
 	HashSecret hashSecretCommand `cmd:"" help:"Print the client_secret_hash of a secret."`
@@ -78,7 +78,7 @@ func run(args []string, c *console) int {
 	err = parsed.Run(c)
 	err = errors.Join(err, *c.unnoted)
 	if err == nil && out.err != nil {
-		err = fmt.Errorf("it is done, but the output could not be written: %w", out.err)
+		err = fmt.Errorf("the command has done its work, but the output could not be written: %w", out.err)
 	}
 	if err != nil {
 		return c.fail(err)
@@ -103,7 +103,7 @@ var notAWord = regexp.MustCompile(`(unexpected argument) ([^\s,]*[^a-z\s,-][^\s,
 
 // withoutSecrets returns an error of the command line parser without parts that may be a secret.
 func withoutSecrets(err error) error {
-	return errors.New(notAWord.ReplaceAllString(err.Error(), "$1 (not repeated here: it may be a secret)"))
+	return errors.New(notAWord.ReplaceAllString(err.Error(), "$1 (not shown, because it may be a secret)"))
 }
 
 // ParseConfig returns the settings of chit serve for these flags and the environment. The error has a line

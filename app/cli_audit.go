@@ -26,7 +26,7 @@ const (
 
 // auditFlag is the flag of all commands that change something.
 type auditFlag struct {
-	AuditLog string `name:"audit-log" env:"CHIT_AUDIT_LOG" placeholder:"PATH" help:"File that gets a line in JSON for each change, or - for standard error (default: the system's log, where there is one)."`
+	AuditLog string `name:"audit-log" env:"CHIT_AUDIT_LOG" placeholder:"PATH" help:"File to append a line of JSON to for each change; - is standard error (default: the system log, if there is one)."`
 }
 
 // check returns a fault if the file cannot be written to. Commands call it before they change anything.

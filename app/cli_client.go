@@ -14,19 +14,19 @@ import (
 )
 
 type clientCommands struct {
-	Create       clientCreateCommand  `cmd:"" help:"Register a client; its generated secret is printed, this once."`
+	Create       clientCreateCommand  `cmd:"" help:"Register a client and print its generated secret. It is not shown again."`
 	List         clientListCommand    `cmd:"" help:"List the clients."`
 	Show         clientShowCommand    `cmd:"" help:"Show a client and its retired secrets."`
 	Update       clientUpdateCommand  `cmd:"" help:"Change a client's name, scopes, role or lifetime of tokens."`
-	RotateSecret clientRotateCommand  `cmd:"" help:"Give a client a new secret, which is printed, this once."`
-	Disable      clientDisableCommand `cmd:"" help:"Shut a client out and revoke its tokens."`
-	Enable       clientEnableCommand  `cmd:"" help:"Let a disabled client in again."`
+	RotateSecret clientRotateCommand  `cmd:"" help:"Give a client a new secret and print it. It is not shown again."`
+	Disable      clientDisableCommand `cmd:"" help:"Disable a client and revoke its tokens."`
+	Enable       clientEnableCommand  `cmd:"" help:"Enable a disabled client."`
 	Delete       clientDeleteCommand  `cmd:"" help:"Delete a client and revoke its tokens."`
 }
 
 // secretFlag is for commands that generate a secret.
 type secretFlag struct {
-	TokenPrefix string `env:"CHIT_TOKEN_PREFIX" default:"chit" placeholder:"TEXT" help:"The server's token prefix, which the secret begins with (default ${default})."`
+	TokenPrefix string `env:"CHIT_TOKEN_PREFIX" default:"chit" placeholder:"TEXT" help:"The server's token prefix. The secret begins with it (default ${default})."`
 }
 
 func (f secretFlag) mint() string { return tokens.Mint(tokens.SecretPrefix(f.TokenPrefix)) }
@@ -45,9 +45,9 @@ type clientCreateCommand struct {
 	secretFlag `embed:""`
 
 	ID             string   `arg:"" name:"id" help:"The client_id: 1 to 255 visible ASCII characters without a colon."`
-	Name           string   `placeholder:"TEXT" help:"For people to know it by."`
-	Scope          string   `placeholder:"\"A B\"" help:"Scopes that it may have, separated by spaces."`
-	ResourceServer bool     `help:"It may introspect the tokens of every client."`
+	Name           string   `placeholder:"TEXT" help:"Name of the client, for people."`
+	Scope          string   `placeholder:"\"A B\"" help:"Scopes that the client may have, separated by spaces."`
+	ResourceServer bool     `help:"The client may introspect the tokens of all clients."`
 	TTL            duration `name:"ttl" default:"0s" placeholder:"DURATION" help:"Lifetime of its tokens, such as 900s (default: the server's)."`
 }
 
@@ -83,7 +83,7 @@ func (cmd *clientCreateCommand) Run(c *console) error {
 	cmd.note(c, auditClientCreated, slog.String("client_id", cmd.ID), slog.String("scope", client.AllowedScopes), slog.Bool("is_resource_server", cmd.ResourceServer))
 	view := viewOf(client).withSecret(secret)
 	if err := cmd.print(c, view, table.Row{"CLIENT_ID", "CLIENT_SECRET"}, []table.Row{{view.ClientID, secret}}); err != nil {
-		return fmt.Errorf("client %s is registered, but its secret could not be printed, and nobody knows it: `chit client rotate-secret %s` gives it another: %w", cmd.ID, cmd.ID, err)
+		return fmt.Errorf("client %s is registered, but its secret could not be printed and is lost: give it a new one with `chit client rotate-secret %s`: %w", cmd.ID, cmd.ID, err)
 	}
 	return nil
 }

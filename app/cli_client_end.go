@@ -20,7 +20,7 @@ type clientDisableCommand struct {
 }
 
 func (*clientDisableCommand) Help() string {
-	return "It is refused and its tokens are inactive at once, on every node; the keys in Redis are removed then. Ctrl-C stops that without harm.\n\nExample:\n\n  chit client disable billing-job --yes"
+	return "Every node refuses the client and treats its tokens as inactive at once. Then the command deletes the keys in Redis. You can stop that with Ctrl-C.\n\nExample:\n\n  chit client disable billing-job --yes"
 }
 
 // Run disables the client and deletes the keys of its tokens.
@@ -62,7 +62,7 @@ type clientEnableCommand struct {
 }
 
 func (*clientEnableCommand) Help() string {
-	return "Tokens that `chit client disable` has ended stay ended; those of a client that was disabled by SQL alone are active again.\n\nExample:\n\n  chit client enable billing-job"
+	return "Tokens that `chit client disable` has revoked stay revoked. If the client was disabled by SQL alone, its tokens are active again.\n\nExample:\n\n  chit client enable billing-job"
 }
 
 // Run enables the client and prints it.
@@ -90,7 +90,7 @@ type clientDeleteCommand struct {
 }
 
 func (*clientDeleteCommand) Help() string {
-	return "It is disabled first, which ends its tokens on every node within a second. Then it is deleted, and the keys in Redis are removed. Ctrl-C stops that; the command, run again, or `chit token revoke --client` goes on with it.\n\nExample:\n\n  chit client delete billing-job --yes"
+	return "The command disables the client first. Within a second, its tokens are inactive on every node. Then the command deletes the client and the keys in Redis. After Ctrl-C, run the command again, or `chit token revoke --client`, to delete the rest.\n\nExample:\n\n  chit client delete billing-job --yes"
 }
 
 // Run deletes the client and the keys of its tokens. It disables the client first and waits until every

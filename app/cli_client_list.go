@@ -15,13 +15,13 @@ type clientListCommand struct {
 	Stores     `embed:""`
 	outputFlag `embed:""`
 
-	Query string `short:"q" placeholder:"TEXT" help:"Only clients with this text in their id or name, in upper or lower case."`
+	Query string `short:"q" placeholder:"TEXT" help:"Only clients with this text in their id or name. Upper and lower case are the same."`
 	Limit int    `placeholder:"N" help:"This many clients at most (default: all)."`
-	After string `placeholder:"ID" help:"Only clients whose id comes after this one: the next page."`
+	After string `placeholder:"ID" help:"Only clients whose id comes after this one. This selects the next page."`
 }
 
 func (*clientListCommand) Help() string {
-	return "The order is that of the ids. The table shortens long names and scopes; JSON and chit client show have them whole.\n\nExamples:\n\n  chit client list --query billing\n\n  chit client list --limit 50 --after billing-job --output json"
+	return "The clients are ordered by id. The table shortens long names and scopes. JSON and `chit client show` do not.\n\nExamples:\n\n  chit client list --query billing\n\n  chit client list --limit 50 --after billing-job --output json"
 }
 
 // Run prints the selected clients. If there are more, it prints where the next page begins.

@@ -28,11 +28,11 @@ type clientRotateCommand struct {
 
 	ID           string    `arg:"" name:"id" help:"The client_id."`
 	Overlap      *duration `placeholder:"DURATION" help:"The old secret works for this long, too (default 24h, and 0s with --revoke-tokens). 0s ends it at once."`
-	RevokeTokens bool      `help:"Also revoke all tokens of the client. Without an overlap this takes a second, so that no token is left that the old secret got meanwhile."`
+	RevokeTokens bool      `help:"Also revoke all tokens of the client. Without an overlap the command waits for a second, to revoke tokens that nodes have just issued for the old secret."`
 }
 
 func (*clientRotateCommand) Help() string {
-	return "Secrets that were retired before go on working until they expire.\n\nExample, without downtime:\n\n  chit client rotate-secret billing-job --overlap 24h\n\nExample, for a secret that has leaked:\n\n  chit client rotate-secret billing-job --overlap 0s --revoke-tokens --yes"
+	return "By default the old secret works for 24 hours, and the output says until when. Secrets that were retired earlier work until they expire.\n\nExample, without downtime:\n\n  chit client rotate-secret billing-job --overlap 24h\n\nExample, for a secret that has leaked:\n\n  chit client rotate-secret billing-job --overlap 0s --revoke-tokens --yes"
 }
 
 // Run gives the client a new secret and prints it.
@@ -127,7 +127,7 @@ func (cmd *clientRotateCommand) rotate(c *console, clients *repository.Clients) 
 	// The secret is printed before anything else can fail, because it is valid from now on.
 	printErr := cmd.printSecret(c, client, secret, oldExpires)
 	if printErr != nil {
-		printErr = fmt.Errorf("the secret of %s is changed, but the new one could not be printed, and nobody knows it: run the command again: %w", cmd.ID, printErr)
+		printErr = fmt.Errorf("the secret of %s is changed, but the new one could not be printed and is lost: run the command again: %w", cmd.ID, printErr)
 	}
 	cmd.note(c, auditSecretRotated, slog.String("client_id", cmd.ID), slog.String("overlap", cmd.overlap().String()), slog.Bool("tokens_revoked", cmd.RevokeTokens))
 	if cmd.RevokeTokens && cmd.overlap() == 0 {

@@ -111,7 +111,7 @@ type clientShowCommand struct {
 }
 
 func (*clientShowCommand) Help() string {
-	return "A retired secret that is not used any more may be let go: its time of last use is exact to a minute.\n\nExample:\n\n  chit client show billing-job"
+	return "The last use of a retired secret is accurate to a minute. If a retired secret is not used any more, you can delete it.\n\nExample:\n\n  chit client show billing-job"
 }
 
 // Run prints the client.

@@ -14,15 +14,15 @@ type clientUpdateCommand struct {
 	auditFlag  `embed:""`
 
 	ID             string   `arg:"" name:"id" help:"The client_id."`
-	Name           *string  `placeholder:"TEXT" help:"For people to know it by."`
-	Scope          *string  `placeholder:"\"A B\"" help:"All scopes that it may have from now on, separated by spaces. Tokens keep theirs."`
-	ResourceServer *bool    `negatable:"" help:"Whether it may introspect the tokens of every client."`
+	Name           *string  `placeholder:"TEXT" help:"Name of the client, for people."`
+	Scope          *string  `placeholder:"\"A B\"" help:"All scopes that the client may have from now on, separated by spaces. Issued tokens keep their scopes."`
+	ResourceServer *bool    `negatable:"" help:"Whether the client may introspect the tokens of all clients."`
 	TTL            duration `name:"ttl" default:"0s" placeholder:"DURATION" help:"Lifetime of its tokens from now on, such as 900s."`
-	ServerTTL      bool     `name:"server-ttl" help:"Its tokens live as long as the server says."`
+	ServerTTL      bool     `name:"server-ttl" help:"Use the server's lifetime for its tokens."`
 }
 
 func (*clientUpdateCommand) Help() string {
-	return "What is not named stays as it is.\n\nExample:\n\n  chit client update billing-job --scope \"invoices.read\" --ttl 15m"
+	return "Values that you do not give stay as they are.\n\nExample:\n\n  chit client update billing-job --scope \"invoices.read\" --ttl 15m"
 }
 
 // Run changes the client and prints it.

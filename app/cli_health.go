@@ -17,12 +17,12 @@ import (
 
 type healthCommand struct {
 	Listen  string   `env:"CHIT_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Public listener of the server to ask (default ${default})."`
-	TLSCert string   `name:"tls-cert" env:"CHIT_TLS_CERT" placeholder:"PATH" help:"Set as for the server: then it is asked by TLS. Its certificate is not checked."`
-	Timeout duration `env:"CHIT_HEALTH_TIMEOUT" default:"2s" placeholder:"DURATION" help:"For so long to wait for its answer (default ${default})."`
+	TLSCert string   `name:"tls-cert" env:"CHIT_TLS_CERT" placeholder:"PATH" help:"The server's setting. If it is set, the server is asked by TLS. The certificate is not checked."`
+	Timeout duration `env:"CHIT_HEALTH_TIMEOUT" default:"2s" placeholder:"DURATION" help:"How long to wait for an answer (default ${default})."`
 }
 
 func (*healthCommand) Help() string {
-	return "For the health checks of containers: exit status 0 when the server on this machine is ready, also when it is degraded: the database is away, and the clients that it knows are served. Exit status 1 with a line that says why when it is not ready.\n\nExample:\n\n  HEALTHCHECK CMD [\"chit\", \"health\"]"
+	return "For the health checks of containers. The exit status is 0 if the server on this machine is ready. A degraded server is ready: the database is away, but known clients are served. Otherwise the exit status is 1, and a line says why.\n\nExample:\n\n  HEALTHCHECK CMD [\"chit\", \"health\"]"
 }
 
 // Run asks the server whether it is ready.

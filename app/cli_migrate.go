@@ -12,8 +12,8 @@ import (
 )
 
 type migrateCommands struct {
-	Up     migrateUpCommand     `cmd:"" help:"Apply the steps that the database lacks."`
-	Status migrateStatusCommand `cmd:"" help:"List the steps, and when each was applied."`
+	Up     migrateUpCommand     `cmd:"" help:"Apply the pending steps."`
+	Status migrateStatusCommand `cmd:"" help:"List the steps and when they were applied."`
 }
 
 type migrateUpCommand struct {
@@ -21,7 +21,7 @@ type migrateUpCommand struct {
 }
 
 func (*migrateUpCommand) Help() string {
-	return "Any number of these, and of starting servers, may run at once.\n\nExample:\n\n  chit migrate up --database-url-file /run/secrets/database-url"
+	return "It is safe to run this several times at once, also while servers start.\n\nExample:\n\n  chit migrate up --database-url-file /run/secrets/database-url"
 }
 
 // Run applies the steps and prints a line for each.
@@ -50,7 +50,7 @@ type migrateStatusCommand struct {
 }
 
 func (*migrateStatusCommand) Help() string {
-	return "The exit status is 1 while the database lacks a step. A step that only a later version of chit has is listed too.\n\nExample:\n\n  chit migrate status --output json"
+	return "The exit status is 1 if a step is pending. Steps of a later version of chit are listed, too.\n\nExample:\n\n  chit migrate status --output json"
 }
 
 // stepView is a step in JSON.

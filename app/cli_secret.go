@@ -14,7 +14,7 @@ import (
 type hashSecretCommand struct{}
 
 func (*hashSecretCommand) Help() string {
-	return "The secret is read from standard input, or from a prompt that does not show it; one line break at its end is left out.\n\nExample:\n\n  printf %s \"$SECRET\" | chit hash-secret"
+	return "The secret is read from standard input, or from a prompt that does not show it. One line break at the end is ignored.\n\nExample:\n\n  printf %s \"$SECRET\" | chit hash-secret"
 }
 
 // Run prints the client_secret_hash of the secret, and nothing else.
@@ -24,7 +24,7 @@ func (*hashSecretCommand) Run(c *console) error {
 		return err
 	}
 	if secret == "" {
-		return usageError{errors.New("the secret is empty: nobody could authenticate with it")}
+		return usageError{errors.New("the secret is empty, and an empty secret cannot authenticate")}
 	}
 	_, err = fmt.Fprintln(c.out, models.HashSecret(secret))
 	return err

@@ -18,7 +18,7 @@ type serveCommand struct {
 }
 
 func (s *serveCommand) Help() string {
-	return "Example:\n\n  CHIT_DATABASE_URL=postgres://chit:…@db:5432/chit CHIT_REDIS_URL=redis://default:…@redis:6379 chit serve\n\nWith neither URL set, everything is embedded and nothing need be installed."
+	return "Example:\n\n  CHIT_DATABASE_URL=postgres://chit:…@db:5432/chit CHIT_REDIS_URL=redis://default:…@redis:6379 chit serve\n\nIf neither URL is set, the database and Redis are embedded, and you need not install anything."
 }
 
 // Run serves until a signal arrives or a listener fails. After SIGTERM and SIGHUP the server first waits

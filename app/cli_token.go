@@ -15,8 +15,8 @@ import (
 
 type tokenCommands struct {
 	List    tokenListCommand    `cmd:"" help:"List the tokens of a client."`
-	Inspect tokenInspectCommand `cmd:"" help:"Show a token: whose it is, and whether it is active."`
-	Revoke  tokenRevokeCommand  `cmd:"" help:"Revoke one token, all of a client, or all."`
+	Inspect tokenInspectCommand `cmd:"" help:"Show the client and the state of a token."`
+	Revoke  tokenRevokeCommand  `cmd:"" help:"Revoke one token, all tokens of a client, or all tokens."`
 }
 
 // tokenView is a token in JSON, with the names of RFC 7662 §2.2.
@@ -43,14 +43,14 @@ func tokenViewOf(token models.AccessToken, issuer *models.Client) tokenView {
 // oneToken has the flags that select one token.
 type oneToken struct {
 	ID    string `name:"id" placeholder:"JTI" help:"The token's jti, from a log line or an introspection."`
-	Token string `placeholder:"-" help:"- reads the token from standard input. Nothing else is taken: others would see it in the list of processes."`
+	Token string `placeholder:"-" help:"- reads the token from standard input. A token as an argument is refused, because other users would see it in the process list."`
 }
 
 // check returns every fault. It never repeats a text that may be a token.
 func (o oneToken) check() error {
 	var faults []error
 	if o.Token != "" && o.Token != "-" {
-		faults = append(faults, errors.New("--token: takes - alone, since others would see a token in the list of processes: pipe it in, printf %s \"$TOKEN\" | chit token … --token -"))
+		faults = append(faults, errors.New("--token: only - is allowed, because other users would see a token in the process list. Pipe the token in: printf %s \"$TOKEN\" | chit token … --token -"))
 	}
 	if o.ID != "" && !tokens.IsID(o.ID) {
 		faults = append(faults, errors.New("--id: is not a jti of 64 lower-case hexadecimal digits; a token itself goes to standard input, with --token -"))
@@ -69,12 +69,12 @@ func (o oneToken) find(c *console, store *tokens.Store) (token models.AccessToke
 		}
 		text = strings.TrimSpace(text)
 		if !tokens.Recognise(text) {
-			return token, errors.New("no such token: what was read is none, its form or its checksum is wrong")
+			return token, errors.New("no such token: the text is not a token, its form or its checksum is wrong")
 		}
 		token, err = store.Find(c, text)
 	}
 	if errors.Is(err, models.ErrTokenNotFound) {
-		return token, errors.New("no such token: it has expired, is revoked, or never was")
+		return token, errors.New("no such token: it has expired, was revoked, or was never issued")
 	}
 	return token, err
 }

@@ -20,7 +20,7 @@ type tokenListCommand struct {
 }
 
 func (*tokenListCommand) Help() string {
-	return "What is revoked with all tokens of its client is listed as inactive while Redis has its key. The order is that of expiry.\n\nExample:\n\n  chit token list --client billing-job"
+	return "The tokens are ordered by expiry. Inactive tokens are listed while Redis has their keys.\n\nExample:\n\n  chit token list --client billing-job"
 }
 
 // Run prints the tokens while it reads them, because a client may have a million.

@@ -17,12 +17,12 @@ type tokenRevokeCommand struct {
 	yesFlag    `embed:""`
 	oneToken   `embed:""`
 
-	Client string `placeholder:"ID" help:"Revoke all tokens of this client that are issued until now. It may get new ones."`
-	All    bool   `help:"Revoke all tokens of all clients that are issued until now."`
+	Client string `placeholder:"ID" help:"Revoke all tokens of this client that were issued until now. The client can still get new ones."`
+	All    bool   `help:"Revoke all tokens of all clients that were issued until now."`
 }
 
 func (*tokenRevokeCommand) Help() string {
-	return "With --client and --all the tokens are inactive at once, on every node; the keys in Redis are removed then. Ctrl-C stops that without harm.\n\nExamples:\n\n  printf %s \"$TOKEN\" | chit token revoke --token -\n\n  chit token revoke --id $JTI\n\n  chit token revoke --client billing-job --yes\n\n  chit token revoke --all --yes"
+	return "With --client and --all, the tokens are inactive on every node at once. Then the command deletes the keys in Redis. You can stop that with Ctrl-C.\n\nExamples:\n\n  printf %s \"$TOKEN\" | chit token revoke --token -\n\n  chit token revoke --id $JTI\n\n  chit token revoke --client billing-job --yes\n\n  chit token revoke --all --yes"
 }
 
 // Run revokes the selected tokens.
@@ -92,7 +92,7 @@ func (cmd *tokenRevokeCommand) revokeClient(c *console, clients *repository.Clie
 		return err
 	}
 	if unknown && view.KeysRemoved == 0 {
-		return fmt.Errorf("there is no client %q, nor a token of one", cmd.Client)
+		return fmt.Errorf("there is no client %q and no token of such a client", cmd.Client)
 	}
 	if unknown {
 		cmd.note(c, auditTokensRevoked, slog.String("client_id", cmd.Client))

@@ -36,19 +36,19 @@ type Config struct {
 	TLSKey            string   `name:"tls-key" env:"CHIT_TLS_KEY" placeholder:"PATH" help:"Private key of that certificate, in PEM."`
 	OpsTLSCert        string   `name:"ops-tls-cert" env:"CHIT_OPS_TLS_CERT" placeholder:"PATH" help:"Certificate of the ops listener. Unset: no TLS."`
 	OpsTLSKey         string   `name:"ops-tls-key" env:"CHIT_OPS_TLS_KEY" placeholder:"PATH" help:"Private key of that certificate."`
-	Issuer            string   `env:"CHIT_ISSUER" default:"http://localhost:8080" placeholder:"URL" help:"The iss of introspection and the base of the metadata's URLs (default ${default})."`
-	TokenTTL          duration `name:"token-ttl" env:"CHIT_TOKEN_TTL" default:"3600s" placeholder:"DURATION" help:"Lifetime of an access token whose client has none of its own (default ${default})."`
-	TokenPrefix       string   `env:"CHIT_TOKEN_PREFIX" default:"chit" placeholder:"TEXT" help:"What tokens begin with, before the underscore (default ${default})."`
-	RequestTimeout    duration `env:"CHIT_REQUEST_TIMEOUT" default:"2s" placeholder:"DURATION" help:"Within it a request that has arrived is answered, if need be with 503 (default ${default})."`
-	MaxConcurrent     int      `env:"CHIT_MAX_CONCURRENT" default:"0" placeholder:"N" help:"Requests worked on at once; others wait for a moment, then are answered with 503 (default: 128 for each of GOMAXPROCS)."`
+	Issuer            string   `env:"CHIT_ISSUER" default:"http://localhost:8080" placeholder:"URL" help:"Issuer URL: the iss of introspection, and the base of the URLs in the metadata (default ${default})."`
+	TokenTTL          duration `name:"token-ttl" env:"CHIT_TOKEN_TTL" default:"3600s" placeholder:"DURATION" help:"Lifetime of access tokens, unless the client has its own (default ${default})."`
+	TokenPrefix       string   `env:"CHIT_TOKEN_PREFIX" default:"chit" placeholder:"TEXT" help:"Prefix of tokens, before the underscore (default ${default})."`
+	RequestTimeout    duration `env:"CHIT_REQUEST_TIMEOUT" default:"2s" placeholder:"DURATION" help:"Time limit for the answer to a request that has arrived. After it the answer is 503 (default ${default})."`
+	MaxConcurrent     int      `env:"CHIT_MAX_CONCURRENT" default:"0" placeholder:"N" help:"Maximum number of requests in progress. Others wait for a moment, and are then answered with 503 (default: 128 for each CPU, by GOMAXPROCS)."`
 	RedisBatching     string   `env:"CHIT_REDIS_BATCHING" default:"on" placeholder:"on|off" help:"Whether concurrent requests share round trips to Redis (default ${default})."`
-	RedisWaitReplicas int      `env:"CHIT_REDIS_WAIT_REPLICAS" default:"0" placeholder:"N" help:"Replicas of Redis that must have a revocation before it is acknowledged (default ${default})."`
-	RedisWaitOnIssue  string   `env:"CHIT_REDIS_WAIT_ON_ISSUE" default:"off" placeholder:"on|off" help:"Whether they must have a new token too (default ${default})."`
-	ShutdownDelay     duration `env:"CHIT_SHUTDOWN_DELAY" default:"2s" placeholder:"DURATION" help:"After SIGTERM the server goes on serving for so long, not ready, before it stops listening (default ${default})."`
-	ShutdownTimeout   duration `env:"CHIT_SHUTDOWN_TIMEOUT" default:"10s" placeholder:"DURATION" help:"For so long it then waits for requests in flight (default ${default})."`
-	ClientMaxStale    duration `env:"CHIT_CLIENT_MAX_STALE" default:"10m" placeholder:"DURATION" help:"While the database is out of reach, clients in memory go on working for so long (default ${default})."`
-	Migrate           string   `env:"CHIT_MIGRATE" default:"on" placeholder:"on|off" help:"Whether to bring the database schema up to date at start (default ${default})."`
-	LogFormat         string   `env:"CHIT_LOG_FORMAT" placeholder:"json|text" help:"Form of the log on standard error (default text embedded, else json)."`
+	RedisWaitReplicas int      `env:"CHIT_REDIS_WAIT_REPLICAS" default:"0" placeholder:"N" help:"How many replicas of Redis must have a revocation before it is acknowledged (default ${default})."`
+	RedisWaitOnIssue  string   `env:"CHIT_REDIS_WAIT_ON_ISSUE" default:"off" placeholder:"on|off" help:"Whether the replicas must also have a new token before it is issued (default ${default})."`
+	ShutdownDelay     duration `env:"CHIT_SHUTDOWN_DELAY" default:"2s" placeholder:"DURATION" help:"How long the server goes on serving after SIGTERM. It reports that it is not ready, so that load balancers notice (default ${default})."`
+	ShutdownTimeout   duration `env:"CHIT_SHUTDOWN_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long the server then waits for requests in progress (default ${default})."`
+	ClientMaxStale    duration `env:"CHIT_CLIENT_MAX_STALE" default:"10m" placeholder:"DURATION" help:"How long clients in memory go on working while the database is out of reach (default ${default})."`
+	Migrate           string   `env:"CHIT_MIGRATE" default:"on" placeholder:"on|off" help:"Whether to apply pending schema steps at the start (default ${default})."`
+	LogFormat         string   `env:"CHIT_LOG_FORMAT" placeholder:"json|text" help:"Format of the log on standard error (default text if embedded, else json)."`
 	LogLevel          string   `env:"CHIT_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
 
 	Throttling `embed:""`
@@ -151,7 +151,7 @@ func (c *Config) complete() error {
 		{c.RedisWaitReplicas < 0, "CHIT_REDIS_WAIT_REPLICAS", fmt.Sprintf("%d is not a number of replicas: write 0 or more", c.RedisWaitReplicas)},
 		{c.RedisWaitReplicas > 0 && !c.canWait(), "CHIT_REDIS_WAIT_REPLICAS", "needs one Redis server or Sentinel: in a Cluster WAIT cannot be sent after the key that was written, and the embedded Redis has no replicas"},
 		{!slices.Contains([]string{"on", "off"}, c.RedisWaitOnIssue), "CHIT_REDIS_WAIT_ON_ISSUE", fmt.Sprintf("%q is neither on nor off", c.RedisWaitOnIssue)},
-		{c.MaxConcurrent < 0, "CHIT_MAX_CONCURRENT", fmt.Sprintf("%d lets nobody in: write 1 or more, or 0 for the default", c.MaxConcurrent)},
+		{c.MaxConcurrent < 0, "CHIT_MAX_CONCURRENT", fmt.Sprintf("%d is too small: write 1 or more, or 0 for the default", c.MaxConcurrent)},
 		{!slices.Contains([]string{"on", "off"}, c.RedisBatching), "CHIT_REDIS_BATCHING", fmt.Sprintf("%q is neither on nor off", c.RedisBatching)},
 		{!slices.Contains([]string{"on", "off"}, c.Migrate), "CHIT_MIGRATE", fmt.Sprintf("%q is neither on nor off", c.Migrate)},
 		{!slices.Contains([]string{"json", "text"}, c.LogFormat), "CHIT_LOG_FORMAT", fmt.Sprintf("%q is neither json nor text", c.LogFormat)},

@@ -27,7 +27,7 @@ func (s *Stores) openOrMake(c *console) (*repository.Clients, error) {
 	clients, err := s.openClients()
 	if err == nil && s.dialect() == migrations.SQLite && errors.Is(missing, fs.ErrNotExist) {
 		path, _ := filepath.Abs(s.EmbeddedDatabase) // it fails only without a working directory
-		fmt.Fprintf(c.err, "chit: there was no database %s, so a new one was made; CHIT_DATABASE_URL or CHIT_EMBEDDED_DATABASE names another\n", cmp.Or(path, s.EmbeddedDatabase))
+		fmt.Fprintf(c.err, "chit: there was no database %s, so a new one was created. To use another one, set CHIT_DATABASE_URL or CHIT_EMBEDDED_DATABASE\n", cmp.Or(path, s.EmbeddedDatabase))
 	}
 	return clients, err
 }

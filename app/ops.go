@@ -35,7 +35,7 @@ func newRegistry(db *sql.DB, client redis.UniversalClient) *prometheus.Registry 
 		collectors.NewDBStatsCollector(db, "oauth_client"),
 		redisPool("chit_redis_pool_connections", "Connections to Redis.", func(s *redis.PoolStats) uint32 { return s.TotalConns }, client),
 		redisPool("chit_redis_pool_idle_connections", "Connections to Redis that are idle.", func(s *redis.PoolStats) uint32 { return s.IdleConns }, client),
-		redisPool("chit_redis_pool_timeouts", "Times that no connection to Redis was free in time, since start.", func(s *redis.PoolStats) uint32 { return s.Timeouts }, client),
+		redisPool("chit_redis_pool_timeouts", "Times that no connection to Redis was free in time, since the start.", func(s *redis.PoolStats) uint32 { return s.Timeouts }, client),
 	)
 	return registry
 }
@@ -49,11 +49,11 @@ func registerCache(registry prometheus.Registerer, cache *repository.Cache) {
 		}, func() float64 { return float64(cache.Size()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "chit_client_cache_loads_total",
-			Help: "Times that the database was asked for a client.",
+			Help: "Queries to the database for clients.",
 		}, func() float64 { return float64(cache.Loads()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "chit_client_cache_listening",
-			Help: "1 while changes of clients are heard of, 0 while each client is read again every second.",
+			Help: "1 while notifications of client changes arrive, 0 while each client is read again every second.",
 		}, func() float64 {
 			if cache.Hearing() {
 				return 1
@@ -67,7 +67,7 @@ func registerCache(registry prometheus.Registerer, cache *repository.Cache) {
 func droppedLines(buffer *lineBuffer) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "chit_log_lines_dropped_total",
-		Help: "Lines of the log that were dropped because they could not be written in time.",
+		Help: "Log lines that were dropped because they could not be written in time.",
 	}, func() float64 { return float64(buffer.total.Load()) })
 }
 

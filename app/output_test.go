@@ -20,9 +20,9 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	env := []string{"CHIT_EMBEDDED_DATABASE=" + t.TempDir() + "/chit.db"}
 	create(t, env, "billing-job")
 	for _, row := range []struct{ command, says string }{
-		{"client create other", "client other is registered, but its secret could not be printed, and nobody knows it: `chit client rotate-secret other` gives it another: "},
+		{"client create other", "client other is registered, but its secret could not be printed and is lost: give it a new one with `chit client rotate-secret other`: "},
 		{"client create another -o json", "client another is registered, but its secret could not be printed"},
-		{"client rotate-secret billing-job", "the secret of billing-job is changed, but the new one could not be printed, and nobody knows it: run the command again: "},
+		{"client rotate-secret billing-job", "the secret of billing-job is changed, but the new one could not be printed and is lost: run the command again: "},
 		{"client rotate-secret billing-job --revoke-tokens --yes", "the secret of billing-job is changed, but the new one could not be printed"},
 		{"client list", ""},
 		{"client show billing-job", ""},

@@ -73,31 +73,36 @@ func (p *proxy) serve(conn net.Conn) {
 	}()
 	defer redis.Close()
 	buffer := make([]byte, 1<<20)
+	var tail []byte // of what was read before: a command may arrive in two parts
 	for {
 		n, err := conn.Read(buffer)
 		if err != nil {
 			return
 		}
-		p.look(buffer[:n])
+		tail = p.look(append(tail, buffer[:n]...))
 		if _, err := redis.Write(buffer[:n]); err != nil {
 			return
 		}
 	}
 }
 
-// look counts the chunks that contain the command. A pipeline with several of them counts once.
-func (p *proxy) look(chunk []byte) {
+// look counts the commands in a chunk. It returns the end of the chunk, which may be the beginning of a
+// command.
+func (p *proxy) look(chunk []byte) (tail []byte) {
 	p.mu.Lock()
 	var then func()
-	if p.then != nil && bytes.Contains(chunk, p.watched) {
-		if p.left--; p.left == 0 {
+	if p.then != nil {
+		p.left -= bytes.Count(chunk, p.watched)
+		if p.left <= 0 {
 			then, p.then = p.then, nil
 		}
 	}
+	tail = bytes.Clone(chunk[max(0, len(chunk)-max(0, len(p.watched)-1)):])
 	p.mu.Unlock()
 	if then != nil {
 		then()
 	}
+	return tail
 }
 
 // close ends all connections and accepts no more, like a Redis that stops.

@@ -13,9 +13,9 @@ import (
 
 // Throttling has the limits on failed authentications, and the proxies that may set a client's address.
 type Throttling struct {
-	ThrottleClient  perMinute `env:"CHIT_THROTTLE_CLIENT" default:"1000" placeholder:"N" help:"Failed authentications a minute of one client id from one address; 0: no limit (default ${default})."`
-	ThrottleAddress perMinute `env:"CHIT_THROTTLE_ADDRESS" default:"60000" placeholder:"N" help:"Failed authentications a minute from one address, or one /64 of IPv6; 0: no limit (default ${default})."`
-	TrustedProxies  networks  `env:"CHIT_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Addresses of the proxies in front, whose X-Forwarded-For is believed; set it whenever there are any (default none)."`
+	ThrottleClient  perMinute `env:"CHIT_THROTTLE_CLIENT" default:"1000" placeholder:"N" help:"Limit on failed authentications a minute for one client id from one address; 0: no limit (default ${default})."`
+	ThrottleAddress perMinute `env:"CHIT_THROTTLE_ADDRESS" default:"60000" placeholder:"N" help:"Limit on failed authentications a minute from one address, or one /64 of IPv6; 0: no limit (default ${default})."`
+	TrustedProxies  networks  `env:"CHIT_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Addresses of your proxies. X-Forwarded-For is read from these only. Set it if there is a proxy (default none)."`
 }
 
 // check returns every fault.

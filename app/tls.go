@@ -99,7 +99,7 @@ func (c *certificate) forHandshake(*tls.ClientHelloInfo) (*tls.Certificate, erro
 		defer c.looking.Unlock()
 		if time.Since(c.looked) >= lookInterval {
 			if err := c.look(); err != nil {
-				c.log.Warn("a changed certificate cannot be used, so the one before stays", "cause", explain(err))
+				c.log.Warn("the changed certificate cannot be used, so the old one stays in use", "cause", explain(err))
 			}
 		}
 	}

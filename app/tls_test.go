@@ -117,7 +117,7 @@ func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 	// If the files do not fit together or are missing, the old certificate stays in use.
 	stranger := ca.Issue("127.0.0.1", "fourth.example.com")
 	publish(t, dir, apptest.Certificate{Cert: stranger.Cert, Key: first.Key})
-	const warning = "a changed certificate cannot be used"
+	const warning = "the changed certificate cannot be used"
 	warned := func(times int) func() bool {
 		return func() bool { return now(s.URL) == "third.example.com" && strings.Count(s.Log(), warning) >= times }
 	}

@@ -69,11 +69,11 @@ func TestTokenCommands(t *testing.T) {
 		if active(two) || !active(three) {
 			t.Error("from standard input the wrong token is revoked")
 		}
-		const gone = "no such token: it has expired, is revoked, or never was"
+		const gone = "no such token: it has expired, was revoked, or was never issued"
 		chit(t, env, "token", "revoke", "--id", tokens.ID(one)).fails(t, gone)
 		chitWith(t, two, env, "token", "revoke", "--token", "-").fails(t, gone)
 		chitWith(t, two, env, "token", "inspect", "--token", "-").fails(t, gone)
-		chitWith(t, two[:60], env, "token", "revoke", "--token", "-").fails(t, "no such token: what was read is none, its form or its checksum is wrong")
+		chitWith(t, two[:60], env, "token", "revoke", "--token", "-").fails(t, "no such token: the text is not a token, its form or its checksum is wrong")
 	})
 }
 
@@ -174,7 +174,7 @@ func TestTokenListOfMany(t *testing.T) {
 		t.Errorf("%d lines", lines)
 	}
 	stopping := startProxy(t, r.redis.URL)
-	stopping.at(3, "get", stopping.close)
+	stopping.at(1001, "get", stopping.close)
 	broken := chit(t, []string{r.env[0], "CHIT_REDIS_URL=" + stopping.URL}, "token", "list", "--client", "billing-job")
 	if broken.status != 1 || strings.Count(broken.stdout, "\n") != 1001 || !strings.HasPrefix(broken.stderr, "chit: redis: ") {
 		t.Errorf("without Redis: status %d, %d lines, %s", broken.status, strings.Count(broken.stdout, "\n"), broken.stderr)

@@ -106,7 +106,7 @@ func TestServerWithAnExpiredCertificate(t *testing.T) {
 // A loss of the notifications is logged once, and so is its end, at the same level.
 func TestLossAndRecoveryOfTheListener(t *testing.T) {
 	t.Parallel()
-	const loss, again = "changes of clients are not heard of", "changes of clients are heard of again"
+	const loss, again = "no notifications of client changes arrive", "notifications of client changes arrive again"
 	postgres := apptest.StartPostgreSQL(t)
 	p := start(t, []string{"CHIT_DATABASE_URL=" + postgres.URL, "CHIT_REDIS_URL=" + apptest.StartRedis(t).URL})
 	for round := 1; round <= 2; round++ {
@@ -119,7 +119,7 @@ func TestLossAndRecoveryOfTheListener(t *testing.T) {
 		}
 	}
 	apptest.Psql(t, postgres.URL, "ALTER TABLE oauth_client DISABLE TRIGGER USER")
-	p.warns(t, "the triggers that announce changes of clients are missing or disabled")
+	p.warns(t, "triggers on the client tables are missing or disabled")
 	time.Sleep(time.Second)
 	apptest.Psql(t, postgres.URL, "ALTER TABLE oauth_client ENABLE TRIGGER USER")
 	eventually(t, 5*time.Second, "it hears again", func() bool { return warnings(p, again) == 3 })

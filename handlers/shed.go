@@ -58,7 +58,7 @@ type Gates struct{ Known, Unknown, Refused *Gate }
 func NewGates(limit int, patience time.Duration, registry prometheus.Registerer) Gates {
 	shed := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "chit_http_requests_shed_total",
-		Help: "Requests turned away because they had waited for too long for a place, by gate: known, unknown or refused.",
+		Help: "Requests that were refused because they waited too long for a place, by gate: known, unknown or refused.",
 	}, []string{"gate"})
 	registry.MustRegister(shed)
 	gate := func(name string, limit int) *Gate {

@@ -25,7 +25,7 @@ type Failures interface {
 // throttled is the answer to an attempt that is blocked or exceeds the limit.
 func throttled(wait time.Duration, x *exchange) *problem {
 	p := &problem{status: http.StatusTooManyRequests, code: "temporarily_unavailable",
-		description: "too many failed authentications: wait before trying again, and see that id and secret are right",
+		description: "too many failed authentications: wait before trying again, and check the client id and the secret",
 		retryAfter:  int((wait + time.Second - 1) / time.Second),
 	}
 	hint := ""

@@ -26,7 +26,7 @@ const (
 
 // errDeaf means that LISTEN succeeds but no notification arrives. A connection pooler between this server
 // and the database can cause that.
-var errDeaf = errors.New("notifications do not arrive: connect to PostgreSQL itself or through a pooler in session mode")
+var errDeaf = errors.New("LISTEN has no effect: connect to PostgreSQL directly, or through a pooler in session mode")
 
 // Watch listens for the notifications that the database's triggers send, and invalidates changed rows in
 // the cache. If it loses the connection, the cache uses no row for longer than a second, and Watch connects
@@ -50,7 +50,7 @@ func (c *Cache) Watch(ctx context.Context, databaseURL string, log *slog.Logger)
 			pause = minPause
 		}
 		if ctx.Err() == nil {
-			l.lose("changes of clients are not heard of, so each client is read again every second", "cause", explain(err))
+			l.lose("no notifications of client changes arrive, so each client is read again every second", "cause", explain(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -97,7 +97,7 @@ func (l *listener) regain() {
 		return
 	}
 	l.loss = ""
-	l.log.Warn("changes of clients are heard of again", "lost_for", time.Since(l.lostAt).Round(time.Millisecond).String())
+	l.log.Warn("notifications of client changes arrive again", "lost_for", time.Since(l.lostAt).Round(time.Millisecond).String())
 }
 
 // receive handles the payload of a notification: = and the id of a changed client, * for all clients, or ?
@@ -133,7 +133,7 @@ func (l *listener) listen(ctx context.Context) error {
 	if err := l.prove(ctx, conn); err != nil {
 		return err
 	}
-	l.log.Debug("listening for changes of clients")
+	l.log.Debug("listening for notifications of client changes")
 	var known tables
 	for {
 		sent := time.Now()
@@ -162,7 +162,7 @@ func (l *listener) believe(now tables, since, sent time.Time) {
 		return
 	}
 	l.cache.deaf()
-	l.lose("the triggers that announce changes of clients are missing or disabled, so each client is read again every second: enable them, or restore them from the migrations")
+	l.lose("triggers on the client tables are missing or disabled, so each client is read again every second: enable the triggers, or restore them from the migrations")
 }
 
 // prove sends a probe on another connection and waits for its notification.
