@@ -3,7 +3,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-# What chit version prints: this argument or, without it, the commit that HEAD names. Of .git the context has no more.
+# chit version prints this argument. If it is not set, it prints the commit, which .git/HEAD and the refs show.
 ARG VERSION
 RUN head=$(sed 's/^ref: //' .git/HEAD 2>/dev/null || true); \
     commit=$(cat ".git/$head" 2>/dev/null || sed -n "s| $head$||p" .git/packed-refs 2>/dev/null || true); \
@@ -12,7 +12,7 @@ RUN head=$(sed 's/^ref: //' .git/HEAD 2>/dev/null || true); \
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /chit /chit
-# Nothing is written, so the file system may be read-only. A number, because there is no /etc/passwd.
+# Chit writes no files, so the file system can be read-only. The user is a number, because there is no /etc/passwd.
 USER 65532:65532
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s CMD ["/chit", "health"]
