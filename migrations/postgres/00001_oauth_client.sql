@@ -22,7 +22,7 @@ COMMENT ON COLUMN oauth_client.token_ttl_seconds IS 'null: the lifetime that the
 COMMENT ON COLUMN oauth_client.disabled_at IS 'not null: the client and its tokens are refused';
 COMMENT ON COLUMN oauth_client.tokens_revoked_before IS 'tokens issued at or before this instant are inactive';
 
--- No foreign key: it would refuse TRUNCATE oauth_client. The triggers below do what it would.
+-- There is no foreign key, because with one PostgreSQL refuses TRUNCATE oauth_client. The triggers below replace it.
 CREATE TABLE oauth_client_retired_secret (
     client_id   VARCHAR(255) NOT NULL,
     secret_hash TEXT         NOT NULL CHECK (secret_hash <> ''),
@@ -41,7 +41,7 @@ END $$;
 CREATE TRIGGER oauth_client_touch BEFORE UPDATE ON oauth_client
     FOR EACH ROW EXECUTE FUNCTION oauth_client_touch();
 
--- With the rights of its owner: who may delete a client need have none on the secrets.
+-- The function has the rights of its owner, so a role that may delete clients needs no rights on the secrets.
 -- +goose StatementBegin
 CREATE FUNCTION oauth_client_forget_secrets() RETURNS trigger LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog AS $$

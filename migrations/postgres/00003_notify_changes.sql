@@ -1,7 +1,7 @@
 -- +goose Up
 
--- Servers keep clients in memory and listen on the channel chit_client. The payload is = and the id of a client that is
--- not what it was, or * for all of them. An INSERT changes nothing that is kept: who was not found is asked for again.
+-- Servers keep clients in memory and listen on the channel chit_client. The payload is = and the id of a changed client,
+-- or * for all clients. An INSERT needs no notification, because servers do not store that a client does not exist.
 -- +goose StatementBegin
 CREATE FUNCTION oauth_client_notify() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
@@ -33,7 +33,7 @@ CREATE TRIGGER oauth_client_notify_delete AFTER DELETE ON oauth_client
 CREATE TRIGGER oauth_client_notify_truncate AFTER TRUNCATE ON oauth_client
     FOR EACH STATEMENT EXECUTE FUNCTION oauth_client_notify();
 
--- Row by row, since only that can leave out last_used_at, which servers themselves write.
+-- For each row, because only then the trigger can ignore last_used_at, which the servers write.
 -- +goose StatementBegin
 CREATE FUNCTION oauth_client_retired_secret_notify() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN

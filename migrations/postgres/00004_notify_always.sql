@@ -1,6 +1,6 @@
 -- +goose Up
 
--- Changes are announced also where session_replication_role is replica, as it is for what logical replication applies.
+-- The triggers also run if session_replication_role is replica, as for changes by logical replication.
 ALTER TABLE oauth_client ENABLE ALWAYS TRIGGER oauth_client_notify_update;
 ALTER TABLE oauth_client ENABLE ALWAYS TRIGGER oauth_client_notify_delete;
 ALTER TABLE oauth_client ENABLE ALWAYS TRIGGER oauth_client_notify_truncate;

@@ -15,7 +15,7 @@ CREATE TABLE oauth_client (
     updated_at            DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
 
--- No foreign key: the sqlite3 shell does not enforce one unless told to. The trigger below does.
+-- There is no foreign key, because the sqlite3 shell does not enforce it by default. The triggers below replace it.
 CREATE TABLE oauth_client_retired_secret (
     client_id   TEXT     NOT NULL,
     secret_hash TEXT     NOT NULL CHECK (secret_hash <> ''),
@@ -38,7 +38,7 @@ BEGIN
 END;
 -- +goose StatementEnd
 
--- INSERT OR REPLACE deletes without firing the trigger above.
+-- INSERT OR REPLACE deletes a row without firing the trigger above.
 -- +goose StatementBegin
 CREATE TRIGGER oauth_client_forget_secrets_on_insert AFTER INSERT ON oauth_client
 BEGIN

@@ -1,5 +1,5 @@
 -- +goose Up
--- Null: not used since it was retired.
+-- null: not used since it was retired
 ALTER TABLE oauth_client_retired_secret ADD COLUMN last_used_at DATETIME;
 
 -- +goose Down
