@@ -67,7 +67,7 @@ var pass = apptest.WaitLikeRedis72(1)
 
 const redisFront, postgresFront = 0, 1
 
-// front is the state of the connections to one store for a while.
+// front says which faults occur on the way to one store for a while.
 type front struct {
 	ends  time.Time
 	share float64 // part of the commands that get a fault
