@@ -48,5 +48,7 @@ func (c *console) interruptible() (*console, context.CancelFunc) {
 	}
 	ctx, stop := signal.NotifyContext(c.Context, signals...)
 	context.AfterFunc(ctx, stop)
-	return &console{ctx, c.in, c.out, c.err, c.unnoted}, stop
+	until := *c
+	until.Context = ctx
+	return &until, stop
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
@@ -85,9 +84,8 @@ func (cmd *migrateStatusCommand) Run(c *console) error {
 		}
 		applied := "pending"
 		if !step.AppliedAt.IsZero() {
-			at := step.AppliedAt.Unix()
-			views[i].AppliedAt = &at
-			applied = step.AppliedAt.UTC().Format(time.DateTime)
+			views[i].AppliedAt = seconds(&step.AppliedAt)
+			applied = dateTime(step.AppliedAt)
 		}
 		rows[i] = table.Row{step.Version, name, applied}
 	}
