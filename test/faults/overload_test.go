@@ -29,6 +29,14 @@ func (c *crowd) p99() time.Duration {
 	return c.times[len(c.times)*99/100]
 }
 
+// add adds the results of a user.
+func (c *crowd) add(one *crowd) {
+	c.served, c.shed, c.times = c.served+one.served, c.shed+one.shed, append(c.times, one.times...)
+	for what, times := range one.other {
+		c.other[what] += times
+	}
+}
+
 // run lets n users ask for tokens for a duration. A user who gets a 503 tries again after a second.
 func run(t testing.TB, node *chit, n int, lasting time.Duration) *crowd {
 	transport := &http.Transport{MaxIdleConnsPerHost: n}
@@ -46,10 +54,7 @@ func run(t testing.TB, node *chit, n int, lasting time.Duration) *crowd {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			all.served, all.shed, all.times = all.served+one.served, all.shed+one.shed, append(all.times, one.times...)
-			for what, times := range one.other {
-				all.other[what] += times
-			}
+			all.add(one)
 		})
 	}
 	wait.Wait()
@@ -129,10 +134,7 @@ func TestBurstFromACalm(t *testing.T) {
 				one.ask(client, node.URL)
 				mu.Lock()
 				defer mu.Unlock()
-				all.served, all.shed, all.times = all.served+one.served, all.shed+one.shed, append(all.times, one.times...)
-				for what, times := range one.other {
-					all.other[what] += times
-				}
+				all.add(one)
 			})
 		}
 		wait.Wait()
