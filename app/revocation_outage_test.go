@@ -21,15 +21,15 @@ var stops = []struct {
 	nth                 int
 	want                string
 }{
-	{"in the middle", "unlink", "token revoke --client billing-job --yes", 1001,
+	{"in the middle", "pexpire", "token revoke --client billing-job --yes", 1001,
 		"the tokens of billing-job are inactive as of I; 1,000 of 5,000 keys were removed before Redis stopped answering: E; run the command again to remove the rest, or leave them: they expire by themselves"},
 	{"at the beginning", "zcard", "client disable billing-job --yes", 1,
 		"client billing-job is disabled, and its tokens are inactive as of I; 0 keys were removed before Redis stopped answering: E; run the command again to remove the rest, or leave them: they expire by themselves"},
-	{"all clients", "unlink", "token revoke --all --yes", 1,
+	{"all clients", "pexpire", "token revoke --all --yes", 1,
 		"all tokens are inactive as of I; 0 keys were removed before Redis stopped answering: E; run the command again to remove the rest, or leave them: they expire by themselves"},
 	{"a secret is printed nevertheless", "zcard", "client rotate-secret billing-job --revoke-tokens --yes", 1,
 		"the tokens of billing-job are inactive as of I; 0 keys were removed before Redis stopped answering: E; `chit token revoke --client billing-job` removes the rest, or leave them: they expire by themselves"},
-	{"deleted", "unlink", "client delete billing-job --yes", 501,
+	{"deleted", "pexpire", "client delete billing-job --yes", 501,
 		"client billing-job is deleted, and its tokens are inactive; 500 of 4,000 keys were removed before Redis stopped answering: E; `chit token revoke --client billing-job` removes the rest: run it before a client of this id is registered again"},
 }
 

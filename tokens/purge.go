@@ -39,6 +39,8 @@ func (s *Store) purge(ctx context.Context, clientID string, progress func(done, 
 		return 0, unavailable("read the index", err)
 	}
 	done := 0
+	expired := reclaimer{redis: s.Redis}
+	defer func() { expired.finish(ctx) }()
 	for at := start; ; {
 		ids, err := s.page(ctx, clientID, &at)
 		if err != nil || len(ids) == 0 {
@@ -47,6 +49,7 @@ func (s *Store) purge(ctx context.Context, clientID string, progress func(done, 
 		doomed, chooseErr := choose(ids)
 		gone, err := s.remove(context.WithoutCancel(ctx), clientID, doomed)
 		removed += gone
+		expired.add(ctx, doomed)
 		if err := errors.Join(chooseErr, err); err != nil {
 			return removed, err
 		}
@@ -58,9 +61,12 @@ func (s *Store) purge(ctx context.Context, clientID string, progress func(done, 
 	}
 }
 
-// remove deletes tokens and then their ids in the index. The caller must not cancel its context between the
-// two. An id without a key would remain in the index until it expires, because it looks like the id of a
-// token that is being issued.
+// remove lets tokens expire and then deletes their ids in the index. Resource servers are told of each key
+// that is deleted, but not of those that expire. These tokens are inactive already, and there may be a
+// million of them.
+//
+// The caller must not cancel its context between the two. An id without a key would remain in the index
+// until it expires, because it looks like the id of a token that is being issued.
 func (s *Store) remove(ctx context.Context, clientID string, ids []string) (removed int, err error) {
 	if len(ids) == 0 {
 		return 0, nil
@@ -68,7 +74,7 @@ func (s *Store) remove(ctx context.Context, clientID string, ids []string) (remo
 	replies := make([]*redis.IntCmd, len(ids))
 	_, whole := s.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
-			replies[i] = counting(ctx, "unlink", tokenKey(id))
+			replies[i] = counting(ctx, "pexpire", tokenKey(id), expiry.Milliseconds())
 			_ = p.Process(ctx, replies[i]) // only queues it; the error is in the command
 		}
 		return nil
