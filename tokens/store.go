@@ -169,4 +169,7 @@ func unavailable(doing string, err error) error {
 	return fmt.Errorf("redis: %s: %w: %w", doing, models.ErrUnavailable, err)
 }
 
-func tokenKey(id string) string { return "oauth:token:" + id }
+// KeyPrefix is what the keys of tokens begin with, before the id.
+const KeyPrefix = "oauth:token:"
+
+func tokenKey(id string) string { return KeyPrefix + id }
