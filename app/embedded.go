@@ -3,9 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"time"
-
-	"github.com/alicebob/miniredis/v2"
 
 	"chit/models"
 	"chit/repository"
@@ -31,40 +28,4 @@ func addDemoClients(ctx context.Context, clients *repository.Clients) error {
 		}
 	}
 	return nil
-}
-
-// clockTick is how often the clock of the embedded Redis is advanced. A key may expire this much late.
-const clockTick = 50 * time.Millisecond
-
-// startRedis starts an in-process Redis on a free loopback port, which redis-cli can use. miniredis never
-// expires keys by itself, so startRedis also advances its clock. stop ends both.
-func startRedis() (port string, stop func() error, err error) {
-	redis := miniredis.NewMiniRedis()
-	if err := redis.StartAddr("127.0.0.1:0"); err != nil {
-		return "", nil, err
-	}
-	done := make(chan struct{})
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		last := time.Now()
-		timer := time.NewTimer(clockTick)
-		for {
-			select {
-			case <-done:
-				return
-			case now := <-timer.C:
-				redis.FastForward(now.Sub(last))
-				last = now
-				// The time to advance grows with the number of keys. It is limited to a tenth of a core.
-				timer.Reset(max(clockTick, 10*time.Since(now)))
-			}
-		}
-	}()
-	return redis.Port(), func() error {
-		close(done)
-		<-stopped
-		redis.Close()
-		return nil
-	}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 
 	"chit/handlers"
+	"chit/invalidations"
 	"chit/repository"
 	"chit/tokens"
 )
@@ -27,9 +28,6 @@ const (
 	maxHeaderBytes    = 16 << 10
 )
 
-// clientCacheSize is the maximum number of clients in memory. Each takes about a kilobyte.
-const clientCacheSize = 100_000
-
 // Server is a running Chit.
 type Server struct {
 	URL       string // of the public listener, without a trailing slash
@@ -38,6 +36,7 @@ type Server struct {
 
 	config    Config
 	api       *handlers.API
+	hub       *invalidations.Hub
 	registry  *prometheus.Registry
 	clients   *repository.Clients
 	redis     redis.UniversalClient
@@ -45,6 +44,8 @@ type Server struct {
 	listeners []*listener
 	failed    chan error
 	closers   []func() error
+
+	embeddedRedis *embeddedRedis // nil with a real Redis
 }
 
 // Start starts a server with a complete Config. The error explains in one line what is wrong.
@@ -104,19 +105,16 @@ func (s *Server) embeddedRedisURL() string { return "redis://127.0.0.1:" + s.Red
 
 func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*handlers.API, error) {
 	store := &tokens.Store{Redis: s.redis, Prefix: s.config.TokenPrefix, Now: time.Now, Timeout: s.config.RequestTimeout.Duration / 2, Apart: s.config.RedisBatching == "off", Replicas: s.config.replicas()}
-	clients, err := s.cachedClients(registry, log)
+	s.hub = invalidations.NewHub(registry)
+	clients, err := s.openSource(registry, log)
 	if err != nil {
 		return nil, err
 	}
-	database := handlers.Check{Name: "database", Ping: s.clients.Ping}
-	if cache, is := clients.(*repository.Cache); is {
-		database.Spared = cache.Usable
-	}
 	return &handlers.API{
-		Clients:   clients,
+		Clients:   clients.find,
 		OnRetired: s.clients.NoteUse,
 		Tokens:    store,
-		Checks:    []handlers.Check{database, {Name: "redis", Ping: store.Ping}},
+		Checks:    []handlers.Check{{Name: "database", Ping: s.clients.Ping, Spared: clients.usable}, {Name: "redis", Ping: store.Ping}},
 		Issuer:    s.config.Issuer,
 		TokenTTL:  s.config.TokenTTL.Duration,
 		Timeout:   s.config.RequestTimeout.Duration,
@@ -126,26 +124,9 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 		Failures:  s.failures(),
 		Proxies:   s.config.TrustedProxies.prefixes,
 		Gates:     handlers.NewGates(s.config.maxConcurrent(), s.config.RequestTimeout.Duration/2, registry),
+		Subscribe: clients.subscribe,
+		Current:   clients.current,
 	}, nil
-}
-
-// cachedClients returns the clients with a cache in front. The embedded mode has no cache: SQLite is fast
-// enough and sends no notifications.
-func (s *Server) cachedClients(registry prometheus.Registerer, log *slog.Logger) (handlers.Clients, error) {
-	if s.config.Embedded() {
-		return s.clients, nil
-	}
-	cache, err := repository.NewCache(s.clients, repository.CacheOptions{
-		Size:     clientCacheSize,
-		MaxStale: s.config.ClientMaxStale.Duration,
-		Timeout:  s.config.RequestTimeout.Duration / 2,
-	})
-	if err != nil {
-		return nil, err
-	}
-	registerCache(registry, cache)
-	s.background(func(ctx context.Context) { _ = cache.Watch(ctx, s.config.DatabaseURL, log) }) // the URL was validated before
-	return cache, nil
 }
 
 // background runs task in a goroutine until the server closes.
@@ -175,6 +156,7 @@ func (s *Server) Stop(ctx context.Context, delay time.Duration) error {
 	case <-time.After(delay):
 	case <-ctx.Done():
 	}
+	s.hub.Close()
 	s.listeners[0].drain(ctx, began)
 	var errs []error
 	for _, server := range s.servers {

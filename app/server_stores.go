@@ -56,11 +56,11 @@ func (s *Server) checkSchema(ctx context.Context, log *slog.Logger) error {
 func (s *Server) openRedis(ctx context.Context) (err error) {
 	url := s.config.RedisURL
 	if s.config.Embedded() {
-		var stop func() error
-		if s.RedisPort, stop, err = startRedis(); err != nil {
+		if s.embeddedRedis, err = startRedis(); err != nil {
 			return err
 		}
-		s.closers = append(s.closers, stop)
+		s.closers = append(s.closers, s.embeddedRedis.stop)
+		s.RedisPort = s.embeddedRedis.Port()
 		url = s.embeddedRedisURL()
 	}
 	if s.redis, err = tokens.Connect(url); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"chit/invalidations"
 	"chit/models"
 )
 
@@ -62,6 +63,11 @@ type API struct {
 	Log       *slog.Logger
 	Metrics   *Metrics
 	Gates     Gates // limits in front of the POST endpoints
+	// Subscribe returns a receiver of invalidations for the client with this id. It waits until the node
+	// hears of every change. Its errors wrap models.ErrUnavailable.
+	Subscribe func(ctx context.Context, clientID string) (*invalidations.Receiver, error)
+	// Current reports whether answers are based on clients that are at most a second old.
+	Current func() bool
 
 	draining  atomic.Bool
 	deadlines deadlines
@@ -80,6 +86,8 @@ func (a *API) Handler() http.Handler {
 		e.POST(base+"/token", a.authenticated(a.token))
 		e.POST(base+"/introspect", a.authenticated(a.introspect))
 		e.POST(base+"/revoke", a.authenticated(a.revoke))
+		e.GET(base+"/invalidations", a.authenticated(a.invalidations))
+		e.POST(base+"/invalidations", a.authenticated(a.invalidations))
 	}
 	for path, handler := range map[string]echo.HandlerFunc{
 		metadataPath:                        a.describe,

@@ -25,7 +25,7 @@ type endpoint func(ctx context.Context, x *exchange, client *models.Client, form
 func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		x := c.(*exchange)
-		form, err := readForm(x.Request())
+		form, err := readParameters(x.Request())
 		if err != nil {
 			return err
 		}

@@ -64,6 +64,7 @@ func BenchmarkEndpoints(b *testing.B) {
 		token:  models.AccessToken{ClientID: "alice", Scope: "read write", IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)},
 	}
 	api := handlers.API{
+		Current: func() bool { return true },
 		Clients: memory, Tokens: inMemoryTokens{memory}, OnRetired: func(models.RetiredSecret) {},
 		Issuer: "http://localhost:8080", TokenTTL: time.Hour, Timeout: time.Second, Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), Metrics: handlers.NewMetrics(prometheus.NewRegistry()),

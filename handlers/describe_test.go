@@ -25,6 +25,7 @@ func TestMetadata(t *testing.T) {
 			"token_endpoint":                                base + "/token",
 			"introspection_endpoint":                        base + "/introspect",
 			"revocation_endpoint":                           base + "/revoke",
+			"invalidation_endpoint":                         base + "/invalidations",
 			"response_types_supported":                      []any{},
 			"grant_types_supported":                         []any{"client_credentials"},
 			"token_endpoint_auth_methods_supported":         methods,

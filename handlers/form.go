@@ -35,12 +35,20 @@ func (f form) get(name string) string {
 	return ""
 }
 
-// readForm reads the parameters from the body only. It returns a problem if the body is not a form, is too
-// large or malformed, or has a parameter twice.
-func readForm(r *http.Request) (form, error) {
+// readParameters reads the form of a POST. A GET has no parameters, because the query string is never read.
+func readParameters(r *http.Request) (form, error) {
 	if hasParameter(r.URL.RawQuery, "client_secret") {
 		return nil, errSecretInQuery
 	}
+	if r.Method == http.MethodGet {
+		return nil, nil
+	}
+	return readForm(r)
+}
+
+// readForm reads the parameters from the body only. It returns a problem if the body is not a form, is too
+// large or malformed, or has a parameter twice.
+func readForm(r *http.Request) (form, error) {
 	if r.ContentLength > maxBody {
 		return nil, errBodyTooLarge
 	}

@@ -12,13 +12,21 @@ import (
 // inactive is the answer for every token that is not active. It gives no reason.
 var inactive = []byte(`{"active":false}`)
 
+// stale is the value of X-Chit-Stale. The header says that the answer relies on a client in memory that may
+// have changed, because the database is out of reach. A resource server must not keep such an answer.
+var stale = []string{"true"}
+
 // introspect is the introspection endpoint (RFC 7662 §2).
 func (a *API) introspect(ctx context.Context, x *exchange, caller *models.Client, form form) error {
 	if form.get("token") == "" {
 		return errTokenMissing
 	}
+	current := a.Current()
 	token, err := a.visibleToken(ctx, caller, form.get("token"))
 	x.jti = token.ID
+	if !current || !a.Current() {
+		x.Response().Header()["X-Chit-Stale"] = stale
+	}
 	if errors.Is(err, models.ErrTokenNotFound) {
 		x.noteInactive(err)
 		return write(x, http.StatusOK, inactive)

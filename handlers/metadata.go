@@ -27,6 +27,7 @@ type metadata struct {
 	TokenEndpoint               string   `json:"token_endpoint"`
 	IntrospectionEndpoint       string   `json:"introspection_endpoint"`
 	RevocationEndpoint          string   `json:"revocation_endpoint"`
+	InvalidationEndpoint        string   `json:"invalidation_endpoint"` // of this server, not in the RFC
 	ResponseTypes               []string `json:"response_types_supported"`
 	GrantTypes                  []string `json:"grant_types_supported"`
 	TokenEndpointAuthentication []string `json:"token_endpoint_auth_methods_supported"`
@@ -43,6 +44,7 @@ func (a *API) describe(c echo.Context) error {
 		TokenEndpoint:               base + "/token",
 		IntrospectionEndpoint:       base + "/introspect",
 		RevocationEndpoint:          base + "/revoke",
+		InvalidationEndpoint:        base + "/invalidations",
 		ResponseTypes:               []string{},
 		GrantTypes:                  []string{models.ClientCredentials},
 		TokenEndpointAuthentication: authentication,

@@ -60,7 +60,9 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 func (m *Metrics) count(x *exchange, took time.Duration) {
 	s := m.of(outcome{route(x), x.Response().Status})
 	s.requests.Inc()
-	s.duration.Observe(took.Seconds())
+	if !x.streamed {
+		s.duration.Observe(took.Seconds())
+	}
 	if x.event != "" {
 		m.events.WithLabelValues(x.event).Inc()
 	}

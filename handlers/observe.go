@@ -38,6 +38,7 @@ type exchange struct {
 	reason    string // why a token is inactive
 	event     string // set if the line belongs to the audit trail
 	retired   bool   // the client has used a retired secret
+	streamed  bool   // the answer was a stream, which lasts as long as the client likes
 	cause     error  // what went wrong, if the answer is not an error
 	gate      *Gate  // where the request has a place; nil: it has none
 

@@ -59,6 +59,7 @@ var (
 	errBodyTooLarge       = &problem{status: http.StatusRequestEntityTooLarge, code: "invalid_request", description: "the body is larger than 64 KiB"}
 	errMethodNotAllowed   = &problem{status: http.StatusMethodNotAllowed, code: "invalid_request", description: "this method is not supported here: see the Allow header"}
 	errNothingHere        = &problem{status: http.StatusNotFound, code: "not_found", description: "there is nothing at this path"}
+	errNotResourceServer  = &problem{status: http.StatusForbidden, code: "unauthorized_client", description: "only a resource server may receive invalidations, and the client is not registered as one (is_resource_server)"}
 	errGrantType          = refused("unsupported_grant_type", "the only grant_type here is client_credentials")
 )
 

@@ -28,15 +28,23 @@ const (
 // and the database can cause that.
 var errDeaf = errors.New("LISTEN has no effect: connect to PostgreSQL directly, or through a pooler in session mode")
 
+// Observer is told what Watch learns, after the cache has been changed. The methods must not block.
+type Observer interface {
+	ClientChanged(clientID string) // a client was changed or deleted
+	AllChanged()                   // any client may have been changed
+	Proven(until time.Time)        // every change that was committed before this time has been reported
+	Lost()                         // changes may be missed from now on, until the next call of Proven
+}
+
 // Watch listens for the notifications that the database's triggers send, and invalidates changed rows in
 // the cache. If it loses the connection, the cache uses no row for longer than a second, and Watch connects
 // again. It returns when ctx ends.
-func (c *Cache) Watch(ctx context.Context, databaseURL string, log *slog.Logger) error {
+func (c *Cache) Watch(ctx context.Context, databaseURL string, observer Observer, log *slog.Logger) error {
 	config, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
 		return withoutURL(err)
 	}
-	l := &listener{cache: c, config: &config.Config, log: log}
+	l := &listener{cache: c, observer: observer, config: &config.Config, log: log}
 	l.config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) { l.receive(n.Payload) }
 	if l.config.ConnectTimeout == 0 {
 		l.config.ConnectTimeout = connectTimeout
@@ -45,7 +53,7 @@ func (c *Cache) Watch(ctx context.Context, databaseURL string, log *slog.Logger)
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := l.listen(ctx)
-		c.deaf()
+		l.deaf()
 		if time.Since(began) > maxPause {
 			pause = minPause
 		}
@@ -66,11 +74,12 @@ func explain(err error) string { return strings.Join(strings.Fields(err.Error())
 
 // listener is the connection of Watch.
 type listener struct {
-	cache  *Cache
-	config *pgconn.Config
-	log    *slog.Logger
-	probe  string // the payload that prove waits for
-	probed bool   // the payload has arrived
+	cache    *Cache
+	observer Observer
+	config   *pgconn.Config
+	log      *slog.Logger
+	probe    string // the payload that prove waits for
+	probed   bool   // the payload has arrived
 
 	loss   string    // message that was logged for the present loss; empty if there is none
 	lostAt time.Time // when the loss began
@@ -107,11 +116,22 @@ func (l *listener) receive(payload string) {
 	switch {
 	case kind == "=":
 		l.cache.forget(rest)
+		l.observer.ClientChanged(rest)
 	case kind == "?":
 		l.probed = l.probed || rest == l.probe
 	default:
-		l.cache.forgetAll()
+		l.forgetAll()
 	}
+}
+
+func (l *listener) forgetAll() {
+	l.cache.forgetAll()
+	l.observer.AllChanged()
+}
+
+func (l *listener) deaf() {
+	l.cache.deaf()
+	l.observer.Lost()
 }
 
 // listen connects and receives notifications. It returns the reason when that fails.
@@ -143,7 +163,7 @@ func (l *listener) listen(ctx context.Context) error {
 			return fmt.Errorf("heartbeat: %w", err)
 		}
 		if now != known && known != (tables{}) {
-			l.cache.forgetAll() // rows may have changed without a trigger
+			l.forgetAll() // rows may have changed without a trigger
 			since = sent
 		}
 		l.believe(now, since, sent)
@@ -158,10 +178,11 @@ func (l *listener) listen(ctx context.Context) error {
 func (l *listener) believe(now tables, since, sent time.Time) {
 	if now.announce {
 		l.cache.heard(since, sent)
+		l.observer.Proven(sent)
 		l.regain()
 		return
 	}
-	l.cache.deaf()
+	l.deaf()
 	l.lose("triggers on the client tables are missing or disabled, so each client is read again every second: enable the triggers, or restore them from the migrations")
 }
 

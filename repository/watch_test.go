@@ -32,7 +32,7 @@ func watched(t *testing.T) (*repository.Cache, string) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
-	go func() { stopped <- cache.Watch(ctx, url, slog.New(slog.DiscardHandler)) }()
+	go func() { stopped <- cache.Watch(ctx, url, noObserver{}, slog.New(slog.DiscardHandler)) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-stopped; err != nil {
@@ -43,6 +43,14 @@ func watched(t *testing.T) (*repository.Cache, string) {
 	until(t, "the cache to listen", 5*time.Second, cache.Hearing)
 	return cache, url
 }
+
+// noObserver ignores what Watch learns.
+type noObserver struct{}
+
+func (noObserver) ClientChanged(string) {}
+func (noObserver) AllChanged()          {}
+func (noObserver) Proven(time.Time)     {}
+func (noObserver) Lost()                {}
 
 func until(t *testing.T, what string, limit time.Duration, done func() bool) time.Duration {
 	t.Helper()

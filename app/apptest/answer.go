@@ -47,9 +47,18 @@ func (s *Server) Post(path, user, secret, form string) Answer {
 // Get fetches path from the public listener.
 func (s *Server) Get(path string) Answer {
 	s.t.Helper()
+	return s.GetAs(path, "", "")
+}
+
+// GetAs is like Get, with HTTP Basic unless user is empty.
+func (s *Server) GetAs(path, user, secret string) Answer {
+	s.t.Helper()
 	request, err := http.NewRequest(http.MethodGet, s.URL+path, nil)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if user != "" {
+		request.SetBasicAuth(user, secret)
 	}
 	return s.Do(request)
 }

@@ -1,0 +1,83 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"chit/invalidations"
+	"chit/models"
+)
+
+// streamWriteTimeout is how long a receiver may take to read what was sent. After it the receiver is cut
+// off.
+const streamWriteTimeout = time.Second
+
+// invalidations is the endpoint that tells a resource server which of the answers that it keeps are void,
+// as server-sent events. The stream ends when the client goes away, does not read, or may no longer receive
+// it, and when the server stops.
+func (a *API) invalidations(ctx context.Context, x *exchange, client *models.Client, _ form) error {
+	if !client.IsResourceServer {
+		return errNotResourceServer
+	}
+	x.leave() // a receiver takes none of the places for requests
+	receiver, err := a.Subscribe(ctx, client.ClientID)
+	if err != nil {
+		return err
+	}
+	defer receiver.Close()
+	a.Log.Info("receiver of invalidations connected", "request_id", x.requestID, "client_id", client.ClientID, "remote", x.RealIP())
+	x.streamed = true
+	header := x.Response().Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	header["Connection"] = closing        // nobody can send a request on it while the server stops
+	// The connection must outlive the limits for requests. The answer does not use ctx for the same reason.
+	control := http.NewResponseController(x.Response())
+	if err := control.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	x.Response().WriteHeader(http.StatusOK)
+	x.cause = a.stream(x, client, receiver, control)
+	return nil
+}
+
+// stream sends events until the stream ends. It returns why, or nil for an ordinary end.
+func (a *API) stream(x *exchange, client *models.Client, receiver *invalidations.Receiver, control *http.ResponseController) error {
+	ctx := x.Request().Context()
+	var batch invalidations.Batch
+	for {
+		var err error
+		if batch, err = receiver.Next(ctx, batch.Text); err != nil {
+			return nil // the client has gone away, or the server stops
+		}
+		if err := control.SetWriteDeadline(time.Now().Add(streamWriteTimeout)); err != nil {
+			return err
+		}
+		if _, err := x.Response().Write(batch.Text); err != nil {
+			return err
+		}
+		if err := control.Flush(); err != nil {
+			return err
+		}
+		receiver.Sent(batch)
+		if batch.Concerned && !a.stillReceives(ctx, client) {
+			return errNoLongerReceives
+		}
+	}
+}
+
+var errNoLongerReceives = errors.New("the client was changed and has to connect again")
+
+// stillReceives reports whether the client may go on receiving after it may have changed. It may if it has
+// the same secret and could connect again. While the database is out of reach it goes on.
+func (a *API) stillReceives(ctx context.Context, before *models.Client) bool {
+	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
+	defer cancel()
+	now, err := a.Clients.FindSince(ctx, before.ClientID, a.Now())
+	if err != nil {
+		return !errors.Is(err, models.ErrClientNotFound)
+	}
+	return now.IsResourceServer && !now.Disabled() && !now.IsPublic && now.ClientSecretHash == before.ClientSecretHash
+}
