@@ -26,6 +26,7 @@ const (
 // commands is the grammar of the command line.
 type commands struct {
 	Serve      serveCommand      `cmd:"" default:"withargs" help:"Run the server (the default)."`
+	Guard      guardCommand      `cmd:"" help:"Check tokens for a service or a proxy."`
 	Client     clientCommands    `cmd:"" help:"Register, change, disable and delete clients."`
 	Token      tokenCommands     `cmd:"" help:"List, inspect and revoke tokens."`
 	Migrate    migrateCommands   `cmd:"" help:"Bring the database schema up to date."`

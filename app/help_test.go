@@ -64,6 +64,7 @@ func (e *exampled) run(t *testing.T, bash, example string) {
 	urlFile := file(t, e.database+"\n")
 	pasted := strings.NewReplacer(
 		"/run/secrets/database-url", urlFile,
+		"/run/secrets/client-secret", urlFile, // guard does not wait for the server that checks it
 		"postgres://chit:…@db:5432/chit", "'"+e.database+"'",
 		"redis://default:…@redis:6379", e.redis,
 		`HEALTHCHECK CMD ["chit", "health"]`, "chit health",
@@ -74,9 +75,9 @@ func (e *exampled) run(t *testing.T, bash, example string) {
 	template := command(t, nil)
 	cmd.Dir, cmd.ExtraFiles = template.Dir, template.ExtraFiles
 	cmd.Env = append(template.Env, "SECRET=my-secret", "CHIT_LISTEN="+strings.TrimPrefix(e.URL, "http://"))
-	serves := strings.HasSuffix(pasted, "chit serve")
+	serves := strings.Contains(pasted, "chit guard") || strings.HasSuffix(pasted, "chit serve")
 	if serves {
-		cmd.Env = append(cmd.Env, anyPort...)
+		cmd.Env = append(append(cmd.Env, anyPort...), "CHIT_GUARD_LISTEN=127.0.0.1:0", "CHIT_GUARD_OPS_LISTEN=127.0.0.1:0")
 	}
 	if !strings.Contains(pasted, urlFile) && !serves {
 		cmd.Env = append(cmd.Env, e.vars...)
