@@ -87,7 +87,8 @@ func (g *Guard) join(d digest, bearer string) *flight {
 	return f
 }
 
-// fly introspects a token and keeps the answer. It does not use the context of a request, because a request
+// fly introspects a token and keeps the answer. If a node does not answer, or says that it does not hear of
+// changes itself, fly asks the next one. It does not use the context of a request, because a request
 // that is cancelled must not fail the others.
 func (g *Guard) fly(f *flight, d digest, bearer string) {
 	defer func() {
@@ -101,12 +102,17 @@ func (g *Guard) fly(f *flight, d digest, bearer string) {
 	}()
 	for range min(len(g.nodes), maxTries) {
 		first := g.preferred.Load()
-		f.answer, f.err = g.introspect(g.nodes[first], d, bearer)
-		if f.err == nil {
-			g.keep(d, f.answer)
+		a, err := g.introspect(g.nodes[first], d, bearer)
+		if err == nil || f.answer == nil {
+			f.answer, f.err = a, err
+		}
+		if err == nil && !a.stale {
+			g.keep(d, a)
 			return
 		}
-		g.failures.Add(1)
+		if err != nil {
+			g.failures.Add(1)
+		}
 		g.preferred.CompareAndSwap(first, (first+1)%int32(len(g.nodes)))
 	}
 }

@@ -126,7 +126,7 @@ func (g *Guard) hears(elapsed, calendar int64) bool {
 
 // usable reports whether an answer in memory may be used.
 func (g *Guard) usable(a *answer, elapsed, calendar int64) bool {
-	return elapsed < a.expires && calendar < a.calendar && g.marks.hold(a)
+	return elapsed < a.expires && calendar < a.calendar && g.marks.hold(a, elapsed)
 }
 
 // Ready returns nil if the guard can check tokens: it hears the server, or the server answers. Otherwise the

@@ -15,6 +15,7 @@ type digest [sha256.Size]byte
 // answer is the answer to an introspection.
 type answer struct {
 	active bool
+	stale  bool  // the node does not hear of changes: the answer must not be kept
 	token  Token // if active
 
 	asked   int64 // when the guard asked; elapsed time
@@ -34,6 +35,7 @@ const (
 	// before is how long before an answer was asked for no event may have touched it. Another node may be
 	// behind the one that sends the events.
 	before = int64(time.Second)
+	brief  = int64(100 * time.Millisecond)
 	never  = math.MinInt64 / 2
 )
 
@@ -80,9 +82,12 @@ func (m *marks) latest(a *answer) int64 {
 	return max(m.all.Load(), m.tokens[a.touched.token].Load(), m.clients[a.touched.client].Load())
 }
 
-// hold reports whether no event has made the answer void.
-func (m *marks) hold(a *answer) bool {
-	return a.asked >= m.ready.Load() && a.asked-before > m.latest(a)
+// hold reports whether no event has made the answer void. An inactive answer is used briefly even if it may
+// come from a node that is behind. So a flood of one dead token is not a flood of introspections while
+// clients change all the time.
+func (m *marks) hold(a *answer, elapsed int64) bool {
+	latest := m.latest(a)
+	return a.asked >= m.ready.Load() && (a.asked-before > latest || !a.active && a.asked > latest && elapsed-a.asked < brief)
 }
 
 const maxShards = 64

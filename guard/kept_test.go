@@ -88,6 +88,7 @@ func TestAnswerOfANodeThatIsBehind(t *testing.T) {
 	f.expect(g, token, nil, 1) // the other node still says that it is active
 	f.end(token)               // now it has heard
 	f.expect(g, token, ErrInactive, 1)
+	f.expect(g, token, ErrInactive, 0) // an inactive answer is kept for a moment
 	settleDown()
 	f.expect(g, token, ErrInactive, 1)
 	f.expect(g, token, ErrInactive, 0)
@@ -167,6 +168,21 @@ func TestStaleAnswersAreNotKept(t *testing.T) {
 	})
 	f.expect(g, token, nil, 1)
 	f.expect(g, token, nil, 1)
+}
+
+// If a node does not hear of changes itself, the guard asks another one.
+func TestStaleNode(t *testing.T) {
+	f := newFake(t)
+	token := f.issue("alice")
+	stale := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Chit-Stale", "true")
+		f.handler().ServeHTTP(w, r)
+	}))
+	defer stale.Close()
+	defer stale.CloseClientConnections()
+	g := f.guard(func(c *Config) { c.Addresses = []string{stale.URL, f.URL} })
+	f.expect(g, token, nil, 2)
+	f.expect(g, token, nil, 0)
 }
 
 func TestTextThatIsNoTokenCostsNoCall(t *testing.T) {

@@ -184,11 +184,8 @@ func (g *Guard) introspect(n *node, d digest, bearer string) (*answer, error) {
 		return nil, unavailable("introspect", errNoAnswer)
 	}
 	a := g.answerOf(told, d)
-	a.asked = asked
+	a.asked, a.stale = asked, response.Header.Get("X-Chit-Stale") != ""
 	keep := told.lifetime(response.Header, calendar)
-	if response.Header.Get("X-Chit-Stale") != "" {
-		keep = 0 // the node itself does not hear of changes
-	}
 	a.expires, a.calendar = asked+int64(keep), calendar+int64(keep)
 	return a, nil
 }

@@ -21,9 +21,6 @@ const (
 	openTimeout = 5 * time.Second
 	// silence is how long a stream may stay without a heartbeat before the guard opens another one.
 	silence = 3 * time.Second
-	// late is how much later than the first heartbeat others may arrive. A heartbeat that was held back on
-	// the way proves nothing.
-	late = int64(500 * time.Millisecond)
 	// drift is how much later each heartbeat may be than the one before, because no two clocks run equally
 	// fast.
 	drift              = int64(time.Millisecond)
@@ -235,31 +232,32 @@ func (s *stream) handle(e event) error {
 	case "all":
 		m.all.Store(elapsed)
 	case "heartbeat":
-		if s.ready && s.timely(e.id, elapsed) {
-			s.trust(elapsed, calendar)
+		if late := s.lateness(e.id, elapsed); s.ready && late < trust {
+			s.trust(elapsed-late, calendar-late)
 		}
 	}
 	return nil
 }
 
-// trust lets the guard use its answers for a second.
+// trust lets the guard use its answers for a second from the given time.
 func (s *stream) trust(elapsed, calendar int64) {
 	s.heard()
 	s.guard.heartbeatCalendar.Store(calendar)
 	s.guard.heartbeat.Store(elapsed)
 }
 
-// timely reports whether a heartbeat was not held back on the way. Its id is the time of the server in
-// milliseconds, from any start. A heartbeat without a number as its id counts as timely.
-func (s *stream) timely(id string, elapsed int64) bool {
+// lateness returns how much longer a heartbeat was on its way than the fastest one. Its id is the time of the
+// server in milliseconds, from any start. A heartbeat that was held back proves nothing about the time since.
+// Without a number as its id it counts as timely.
+func (s *stream) lateness(id string, elapsed int64) int64 {
 	milliseconds, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
-		return true
+		return 0
 	}
 	delay := elapsed - milliseconds*int64(time.Millisecond)
 	s.delay += drift
 	if s.first || delay < s.delay {
 		s.first, s.delay = false, delay
 	}
-	return delay-s.delay <= late
+	return delay - s.delay
 }

@@ -96,15 +96,19 @@ func TestHeartbeatsThatAreHeldBack(t *testing.T) {
 		t.Fatal("timely heartbeats do not count")
 	}
 	for range 6 {
-		heartbeat(700 * time.Millisecond)
+		heartbeat(1100 * time.Millisecond)
 		time.Sleep(200 * time.Millisecond)
 	}
 	if g.Stats().Hearing {
 		t.Error("late heartbeats count")
 	}
-	heartbeat(400 * time.Millisecond)
+	heartbeat(600 * time.Millisecond)
 	if !g.Stats().Hearing {
-		t.Error("heartbeats that are a little late do not count")
+		t.Error("a heartbeat that is a little late does not count")
+	}
+	time.Sleep(500 * time.Millisecond)
+	if g.Stats().Hearing {
+		t.Error("a heartbeat that is a little late counts for a whole second")
 	}
 }
 
