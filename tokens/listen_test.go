@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"chit/app/apptest"
 	"chit/tokens"
 )
 
@@ -151,4 +152,47 @@ func TestListenerHearsNoExpiry(t *testing.T) {
 			t.Errorf("heard: %v", h.ended)
 		}
 	})
+}
+
+// After a failover the listener reports a loss, and hears the new primary. It does not matter whether the
+// old primary died or was demoted.
+func TestListenerAfterFailover(t *testing.T) {
+	for name, failOver := range map[string]func(*apptest.RedisSentinel){
+		"dead":    func(s *apptest.RedisSentinel) { s.Primary.Kill() },
+		"demoted": func(s *apptest.RedisSentinel) { s.Sentinels[0].CLI("SENTINEL", "FAILOVER", s.MasterName) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := apptest.StartRedisSentinel(t)
+			client, err := tokens.Connect(s.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			h, prove := listening(t, client)
+			failOver(s)
+			for began := time.Now(); s.Master(t.Context()) != s.Replica.Addr; time.Sleep(10 * time.Millisecond) {
+				if time.Since(began) > 30*time.Second {
+					t.Fatal("there is no new primary")
+				}
+			}
+			for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+				prove()
+				lost := 0
+				if h.do(func() { lost = h.lost }); lost > 0 {
+					break
+				}
+				if time.Since(began) > 10*time.Second {
+					t.Fatal("the loss was not noticed")
+				}
+			}
+			s.Replica.CLI("SET", "oauth:token:x", "x")
+			s.Replica.CLI("DEL", "oauth:token:x")
+			prove()
+			h.do(func() {
+				if !slices.Contains(h.ended, "x") {
+					t.Errorf("the new primary is not heard: %v", h.ended)
+				}
+			})
+		})
+	}
 }
