@@ -19,10 +19,11 @@ import (
 
 type commands struct {
 	Run    runCommand    `cmd:"" default:"withargs" help:"Measure throughput, latency, CPU and memory beside the floor and the ceiling (the default)."`
+	Guard  guardCommand  `cmd:"" help:"Measure checks of tokens, revocations, and what receivers of invalidations cost."`
 	Growth growthCommand `cmd:"" help:"Measure what live tokens cost, from 10,000 to 1,000,000 of them."`
 }
 
-// common has the flags of both commands.
+// common has the flags of all commands.
 type common struct {
 	Threads int      `default:"1" help:"Threads of wrk (default ${default}); more only where the machine has processors to spare."`
 	Set     []string `placeholder:"NAME=VALUE" sep:"none" help:"Variable for chit in place of its default, as GOGC=400; may be repeated."`

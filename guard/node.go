@@ -99,6 +99,9 @@ func (n *node) discover(ctx context.Context, client *http.Client) (*endpoints, e
 	if e.Introspection, err = n.at(e.Introspection); err != nil {
 		return nil, fmt.Errorf("introspection_endpoint in %s: %w", n.metadata, err)
 	}
+	if e.Invalidation == "" {
+		return &e, nil // another server, which has no stream
+	}
 	if e.Invalidation, err = n.at(e.Invalidation); err != nil {
 		return nil, fmt.Errorf("invalidation_endpoint in %s: %w", n.metadata, err)
 	}
@@ -140,12 +143,20 @@ func do(client *http.Client, request *http.Request) (*http.Response, []byte, err
 
 // introspection is the answer of the introspection endpoint (RFC 7662 §2.2).
 type introspection struct {
-	Active   *bool  `json:"active"`
-	ClientID string `json:"client_id"`
-	Scope    string `json:"scope"`
-	IssuedAt int64  `json:"iat"`
-	Expires  int64  `json:"exp"`
-	ID       string `json:"jti"`
+	Active   *bool   `json:"active"`
+	ClientID string  `json:"client_id"`
+	Scope    string  `json:"scope"`
+	IssuedAt float64 `json:"iat"` // seconds; 0: unknown
+	Expires  float64 `json:"exp"` // seconds; 0: unknown
+	ID       string  `json:"jti"`
+}
+
+// instant returns a time in whole seconds, or the zero Time if it is unknown.
+func instant(seconds float64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(seconds), 0)
 }
 
 var errNoAnswer = errors.New("the answer is not that of an introspection endpoint")
@@ -204,8 +215,8 @@ func (g *Guard) answerOf(told introspection, d digest) *answer {
 		ID:        told.ID,
 		ClientID:  told.ClientID,
 		Scopes:    strings.Fields(told.Scope),
-		IssuedAt:  time.Unix(told.IssuedAt, 0),
-		ExpiresAt: time.Unix(told.Expires, 0),
+		IssuedAt:  instant(told.IssuedAt),
+		ExpiresAt: instant(told.Expires),
 	}
 	return a
 }
@@ -221,7 +232,7 @@ func (i introspection) lifetime(header http.Header, calendar int64) time.Duratio
 		now = date.Add(time.Second)
 	}
 	const longest = 10 * 365 * 24 * time.Hour
-	return min(time.Unix(i.Expires, 0).Sub(now), longest)
+	return min(instant(i.Expires).Sub(now), longest)
 }
 
 func (g *Guard) badCredentials() error {

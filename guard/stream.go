@@ -28,9 +28,10 @@ const (
 )
 
 var (
-	errSilent    = errors.New("no heartbeats arrive: the node does not hear of changes, or a proxy holds the stream back")
-	errNoStream  = errors.New("the answer is not a stream of events")
-	errEndStream = errors.New("the server has ended the stream")
+	errSilent     = errors.New("no heartbeats arrive: the node does not hear of changes, or a proxy holds the stream back")
+	errNoEndpoint = errors.New("the metadata has no invalidation_endpoint")
+	errNoStream   = errors.New("the answer is not a stream of events")
+	errEndStream  = errors.New("the server has ended the stream")
 )
 
 // refused is the error of a server that does not open a stream for this client.
@@ -109,6 +110,9 @@ func (g *Guard) open(ctx context.Context, n *node) (*http.Response, error) {
 		return nil, err
 	}
 	n.found.Store(e)
+	if e.Invalidation == "" {
+		return nil, errNoEndpoint
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.Invalidation, nil)
 	if err != nil {
 		return nil, err
