@@ -54,7 +54,9 @@ func (c *Clients) poll(ctx context.Context, observer Observer) error {
 			if err != nil {
 				return err
 			}
-			reportChanges(known, now, observer)
+			if known != nil {
+				reportChanges(known, now, observer)
+			}
 			known = now
 		}
 		observer.Proven(began)
@@ -84,10 +86,16 @@ func clientStates(ctx context.Context, conn *sql.Conn) (map[string]string, error
 	return states, rows.Err()
 }
 
-// reportChanges reports the clients of before that now are different or gone.
+// reportChanges reports the clients that are different, gone or new. A new client may have been changed since
+// it was added, or may have replaced another one with its id.
 func reportChanges(before, now map[string]string, observer Observer) {
 	for id, state := range before {
 		if now[id] != state {
+			observer.ClientChanged(id)
+		}
+	}
+	for id := range now {
+		if _, known := before[id]; !known {
 			observer.ClientChanged(id)
 		}
 	}

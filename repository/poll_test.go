@@ -1,0 +1,89 @@
+package repository_test
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"chit/migrations"
+	"chit/repository"
+)
+
+// reports passes on what an observer is told.
+type reports struct {
+	noObserver
+	changed chan string
+	proven  chan time.Time
+}
+
+func (r reports) ClientChanged(id string) { r.changed <- id }
+
+func (r reports) Proven(until time.Time) {
+	select {
+	case r.proven <- until:
+	default: // the test does not wait for it
+	}
+}
+
+// polled returns a database with the clients a and b, and what Poll reports about it from now on.
+func polled(t *testing.T) (*repository.Clients, reports) {
+	t.Helper()
+	clients, err := repository.OpenSQLite(filepath.Join(t.TempDir(), "chit.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := migrations.Up(t.Context(), clients.DB(), migrations.SQLite); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, clients, "INSERT INTO oauth_client (client_id) VALUES ('a'), ('b')")
+	observer := reports{changed: make(chan string, 100), proven: make(chan time.Time)}
+	ctx, stop := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		clients.Poll(ctx, observer, slog.New(slog.DiscardHandler))
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-stopped
+		clients.Close()
+	})
+	<-observer.proven
+	return clients, observer
+}
+
+func exec(t *testing.T, clients *repository.Clients, sql string) {
+	t.Helper()
+	if _, err := clients.DB().ExecContext(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Each change is reported before the proof that covers its time, and no other client is reported.
+func TestPoll(t *testing.T) {
+	clients, observer := polled(t)
+	for _, step := range []struct{ name, sql, want string }{
+		{"disabled", "UPDATE oauth_client SET disabled_at = CURRENT_TIMESTAMP WHERE client_id = 'a'", "a"},
+		{"renamed, which ends no token", "UPDATE oauth_client SET client_name = 'other' WHERE client_id = 'a'", ""},
+		{"tokens revoked", "UPDATE oauth_client SET tokens_revoked_before = CURRENT_TIMESTAMP WHERE client_id = 'b'", "b"},
+		{"deleted", "DELETE FROM oauth_client WHERE client_id = 'a'", "a"},
+		{"registered again, perhaps with a change since", "INSERT INTO oauth_client (client_id) VALUES ('a')", "a"},
+	} {
+		exec(t, clients, step.sql)
+		done := time.Now()
+		for until := range observer.proven {
+			if until.After(done) {
+				break
+			}
+		}
+		var got string
+		for len(observer.changed) > 0 {
+			got += <-observer.changed
+		}
+		if got != step.want {
+			t.Errorf("%s: the changes of %q were reported, not of %q", step.name, got, step.want)
+		}
+	}
+}
