@@ -47,37 +47,49 @@ func (a *API) invalidations(ctx context.Context, x *exchange, client *models.Cli
 func (a *API) stream(x *exchange, client *models.Client, receiver *invalidations.Receiver, control *http.ResponseController) error {
 	ctx := x.Request().Context()
 	var batch invalidations.Batch
+	unsure := true // whether the client may have changed since it was last looked up
 	for {
 		var err error
 		if batch, err = receiver.Next(ctx, batch.Text); err != nil {
 			return nil // the client has gone away, or the server stops
 		}
-		if err := control.SetWriteDeadline(time.Now().Add(streamWriteTimeout)); err != nil {
-			return err
-		}
-		if _, err := x.Response().Write(batch.Text); err != nil {
-			return err
-		}
-		if err := control.Flush(); err != nil {
+		if err := send(x, control, batch.Text); err != nil {
 			return err
 		}
 		receiver.Sent(batch)
-		if batch.Concerned && !a.stillReceives(ctx, client) {
-			return errNoLongerReceives
+		if unsure || batch.Concerned {
+			receives, err := a.stillReceives(ctx, client)
+			if unsure = err != nil; !unsure && !receives {
+				return errors.Join(errNoLongerReceives, send(x, control, invalidations.All))
+			}
 		}
 	}
 }
 
+// send writes events at once. It fails if the receiver does not read.
+func send(x *exchange, control *http.ResponseController, text []byte) error {
+	if err := control.SetWriteDeadline(time.Now().Add(streamWriteTimeout)); err != nil {
+		return err
+	}
+	if _, err := x.Response().Write(text); err != nil {
+		return err
+	}
+	return control.Flush()
+}
+
 var errNoLongerReceives = errors.New("the client was changed and has to connect again")
 
-// stillReceives reports whether the client may go on receiving after it may have changed. It may if it has
-// the same secret and could connect again. While the database is out of reach it goes on.
-func (a *API) stillReceives(ctx context.Context, before *models.Client) bool {
+// stillReceives reports whether the client may go on receiving: it has the same secret and could connect
+// again. It returns an error if the database does not answer.
+func (a *API) stillReceives(ctx context.Context, before *models.Client) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
 	now, err := a.Clients.FindSince(ctx, before.ClientID, a.Now())
-	if err != nil {
-		return !errors.Is(err, models.ErrClientNotFound)
+	if errors.Is(err, models.ErrClientNotFound) {
+		return false, nil
 	}
-	return now.IsResourceServer && !now.Disabled() && !now.IsPublic && now.ClientSecretHash == before.ClientSecretHash
+	if err != nil {
+		return false, err
+	}
+	return now.IsResourceServer && !now.Disabled() && !now.IsPublic && now.ClientSecretHash == before.ClientSecretHash, nil
 }
