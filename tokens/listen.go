@@ -107,22 +107,22 @@ func (l *Listener) listen(ctx context.Context) error {
 		return err
 	}
 	failed := make(chan error, len(primaries))
-	var ears []*ear
+	var subscriptions []*subscription
 	defer func() {
-		for _, e := range ears {
-			e.close()
+		for _, s := range subscriptions {
+			s.close()
 		}
 	}()
 	for _, primary := range primaries {
-		e, err := openEar(ctx, l.redis, primary, l.observer)
+		s, err := subscribe(ctx, l.redis, primary, l.observer)
 		if err != nil {
 			return err
 		}
-		ears = append(ears, e)
-		go func() { failed <- e.receive(ctx) }()
+		subscriptions = append(subscriptions, s)
+		go func() { failed <- s.receive(ctx) }()
 	}
-	for prove := (*ear).firstProof; ; prove = (*ear).prove {
-		if err := l.proveAll(ctx, primaries, ears, prove, failed); err != nil {
+	for prove := (*subscription).firstProof; ; prove = (*subscription).prove {
+		if err := l.proveAll(ctx, primaries, subscriptions, prove, failed); err != nil {
 			return err
 		}
 		l.regain()
@@ -137,15 +137,15 @@ func (l *Listener) listen(ctx context.Context) error {
 }
 
 // proveAll makes sure that every primary is heard, and that there are no others.
-func (l *Listener) proveAll(ctx context.Context, primaries []*redis.Client, ears []*ear, prove func(*ear, context.Context) error, failed <-chan error) error {
+func (l *Listener) proveAll(ctx context.Context, primaries []*redis.Client, subscriptions []*subscription, prove func(*subscription, context.Context) error, failed <-chan error) error {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
-	proofs := make(chan error, len(ears))
-	for _, e := range ears {
-		go func() { proofs <- prove(e, ctx) }()
+	proofs := make(chan error, len(subscriptions))
+	for _, s := range subscriptions {
+		go func() { proofs <- prove(s, ctx) }()
 	}
-	for range ears {
+	for range subscriptions {
 		select {
 		case err := <-failed:
 			return err

@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9/push"
 )
 
-// probePrefix is the prefix of the keys that an ear writes to prove that it hears. It is also the only
+// probePrefix is the prefix of the keys that a subscription writes to prove that it hears. It is also the only
 // prefix whose keys are tracked. FLUSHALL and FLUSHDB are told to every connection that tracks.
 const probePrefix = "oauth:probe:"
 
@@ -25,8 +25,8 @@ var (
 	errNoSlot     = errors.New("a primary of the Cluster has no slot for a probe")
 )
 
-// ear is a connection that listens to one Redis server.
-type ear struct {
+// subscription is a connection on which one Redis server sends its messages.
+type subscription struct {
 	server   *redis.Client // for commands
 	own      *redis.Client // of the listening connection
 	events   *redis.PubSub
@@ -40,8 +40,8 @@ type ear struct {
 	proven  chan struct{}
 }
 
-// openEar connects to a server, of the Cluster or alone.
-func openEar(ctx context.Context, all redis.UniversalClient, server *redis.Client, observer Observer) (*ear, error) {
+// subscribe connects to a server, of the Cluster or alone.
+func subscribe(ctx context.Context, all redis.UniversalClient, server *redis.Client, observer Observer) (*subscription, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	probe, err := probeFor(ctx, all, server)
@@ -54,22 +54,22 @@ func openEar(ctx context.Context, all redis.UniversalClient, server *redis.Clien
 	options.OnConnect = func(ctx context.Context, conn *redis.Conn) error {
 		return conn.Do(ctx, "client", "tracking", "on", "bcast", "prefix", probePrefix).Err()
 	}
-	e := &ear{server: server, own: redis.NewClient(&options), observer: observer, probe: probe}
-	if err := e.own.RegisterPushNotificationHandler("invalidate", invalidations{e}, true); err != nil {
-		return nil, errors.Join(err, e.own.Close())
+	s := &subscription{server: server, own: redis.NewClient(&options), observer: observer, probe: probe}
+	if err := s.own.RegisterPushNotificationHandler("invalidate", pushHandler{s}, true); err != nil {
+		return nil, errors.Join(err, s.own.Close())
 	}
 	channels := make([]string, len(ends))
 	for i, event := range ends {
 		channels[i] = fmt.Sprintf("__keyevent@%d__:%s", options.DB, event)
 	}
-	e.events = e.own.Subscribe(ctx, channels...)
+	s.events = s.own.Subscribe(ctx, channels...)
 	for range channels {
-		if _, err := e.events.ReceiveTimeout(ctx, openTimeout); err != nil {
-			e.close()
+		if _, err := s.events.ReceiveTimeout(ctx, openTimeout); err != nil {
+			s.close()
 			return nil, err
 		}
 	}
-	return e, nil
+	return s, nil
 }
 
 // probeFor returns a prefix for probes whose keys are on the server.
@@ -93,10 +93,10 @@ func probeFor(ctx context.Context, all redis.UniversalClient, server *redis.Clie
 	return "", errNoSlot
 }
 
-// turnOnEvents adds the events of ear to those that the server sends.
-func (e *ear) turnOnEvents(ctx context.Context) error {
+// turnOnEvents adds the events in ends to those that the server sends.
+func (s *subscription) turnOnEvents(ctx context.Context) error {
 	const setting = "notify-keyspace-events"
-	now, err := e.server.ConfigGet(ctx, setting).Result()
+	now, err := s.server.ConfigGet(ctx, setting).Result()
 	if err != nil {
 		return err
 	}
@@ -106,95 +106,95 @@ func (e *ear) turnOnEvents(ctx context.Context) error {
 			flags = strings.ReplaceAll(flags, string(flag), "") + string(flag)
 		}
 	}
-	return e.server.ConfigSet(ctx, setting, flags).Err()
+	return s.server.ConfigSet(ctx, setting, flags).Err()
 }
 
 // receive reports events until the connection ends.
-func (e *ear) receive(ctx context.Context) error {
+func (s *subscription) receive(ctx context.Context) error {
 	for {
-		received, err := e.events.Receive(ctx)
+		received, err := s.events.Receive(ctx)
 		if err != nil {
 			return err
 		}
 		if message, is := received.(*redis.Message); is {
-			e.gone(message.Payload)
+			s.gone(message.Payload)
 		}
 	}
 }
 
 // gone handles the event of a key that is gone.
-func (e *ear) gone(key string) {
+func (s *subscription) gone(key string) {
 	if id, is := strings.CutPrefix(key, KeyPrefix); is {
-		e.observer.TokenEnded(id)
+		s.observer.TokenEnded(id)
 		return
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if key == e.present() {
-		e.deleted = true
-		e.conclude()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if key == s.present() {
+		s.deleted = true
+		s.conclude()
 	}
 }
 
-// invalidations handles the invalidation messages of an ear. They list keys of probes, or nothing if the
+// pushHandler handles the invalidation messages of a subscription. They list keys of probes, or nothing if the
 // database was emptied.
-type invalidations struct{ *ear }
+type pushHandler struct{ *subscription }
 
 // HandlePushNotification handles an invalidation message.
-func (i invalidations) HandlePushNotification(_ context.Context, _ push.NotificationHandlerContext, message []any) error {
+func (h pushHandler) HandlePushNotification(_ context.Context, _ push.NotificationHandlerContext, message []any) error {
 	keys, listed := []any(nil), false
 	if len(message) == 2 {
 		keys, listed = message[1].([]any)
 	}
 	if !listed {
-		i.observer.AllChanged()
+		h.observer.AllChanged()
 		return nil
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	for _, key := range keys {
-		i.tracked = i.tracked || key == i.present()
+		h.tracked = h.tracked || key == h.present()
 	}
-	i.conclude()
+	h.conclude()
 	return nil
 }
 
 // present returns the key of the present probe. The caller holds the lock.
-func (e *ear) present() string { return fmt.Sprintf("%s:%d", e.probe, e.number) }
+func (s *subscription) present() string { return fmt.Sprintf("%s:%d", s.probe, s.number) }
 
 // conclude ends the proof if both messages have arrived. The caller holds the lock.
-func (e *ear) conclude() {
-	if e.deleted && e.tracked && e.proven != nil {
-		close(e.proven)
-		e.proven = nil
+func (s *subscription) conclude() {
+	if s.deleted && s.tracked && s.proven != nil {
+		close(s.proven)
+		s.proven = nil
 	}
 }
 
 // firstProof is like prove. If Redis sends no keyspace events, it turns them on and tries again.
-func (e *ear) firstProof(ctx context.Context) error {
+func (s *subscription) firstProof(ctx context.Context) error {
 	brief, cancel := context.WithTimeout(ctx, proofTimeout/2)
 	defer cancel()
-	err := e.prove(brief)
+	err := s.prove(brief)
 	if !errors.Is(err, errNoEvents) {
 		return err
 	}
-	if refused := e.turnOnEvents(ctx); refused != nil {
+	if refused := s.turnOnEvents(ctx); refused != nil {
 		return fmt.Errorf("%w: %w", err, refused)
 	}
-	return e.prove(ctx)
+	return s.prove(ctx)
 }
 
 // prove writes and deletes a key, and waits until both messages about that have arrived. Redis sends
 // messages in the order of the changes, so all earlier ones have arrived, too.
-func (e *ear) prove(ctx context.Context) error {
-	e.mu.Lock()
-	e.number++
-	e.deleted, e.tracked = false, false
+func (s *subscription) prove(ctx context.Context) error {
+	s.mu.Lock()
+	s.number++
+	s.deleted, s.tracked = false, false
 	proven := make(chan struct{})
-	e.proven = proven
-	key := e.present()
-	e.mu.Unlock()
-	_, err := e.server.Pipelined(ctx, func(p redis.Pipeliner) error {
+	s.proven = proven
+	key := s.present()
+	s.mu.Unlock()
+	_, err := s.server.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.Set(ctx, key, "1", openTimeout)
 		p.Del(ctx, key)
 		return nil
@@ -207,19 +207,19 @@ func (e *ear) prove(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
-	case e.tracked && !e.deleted:
+	case s.tracked && !s.deleted:
 		return errNoEvents
-	case e.deleted && !e.tracked:
+	case s.deleted && !s.tracked:
 		return errNoTracking
 	}
 	return ctx.Err()
 }
 
 // close ends the connection, and with it receive.
-func (e *ear) close() {
-	_ = e.events.Close() // nothing was written on it
-	_ = e.own.Close()
+func (s *subscription) close() {
+	_ = s.events.Close() // nothing was written on it
+	_ = s.own.Close()
 }
