@@ -65,7 +65,7 @@ func TestStoresThatCannotShowWhoTheyAre(t *testing.T) {
 		{"Redis under another name", database.URL, misnamedURL + with(ca.File), "doesn't contain any IP SANs"},
 		{"Redis without TLS", database.URL, strings.Replace(plain.URL, "redis:", "rediss:", 1) + with(ca.File), "redis: ping: storage is unavailable"},
 		{"Redis with TLS, without it in the URL", database.URL, strings.Replace(redisURL, "rediss:", "redis:", 1), "speaks TLS: write rediss:// (CHIT_REDIS_URL): "},
-		{"Redis that wants a certificate", database.URL, closedURL + with(ca.File), "certificate required"},
+		{"Redis that wants a certificate", database.URL, closedURL + with(ca.File), "refuses the client certificate or its absence (tls: certificate required): name sslcert and sslkey (CHIT_REDIS_URL): "},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

@@ -17,7 +17,7 @@ import (
 const probeTimeout = time.Second
 
 // Diagnose returns the likely fault in the URL of a Redis that has failed with err: a wrong user or
-// password, or TLS on one side only. It returns an empty text if it finds none.
+// password, TLS on one side only, or a client certificate. It returns an empty text if it finds none.
 func Diagnose(client redis.UniversalClient, err error) string {
 	if redis.HasErrorPrefix(err, "WRONGPASS") || redis.HasErrorPrefix(err, "NOAUTH") {
 		return serverOf(client) + " refuses the user or password"
@@ -26,12 +26,17 @@ func Diagnose(client redis.UniversalClient, err error) string {
 	if reply := redis.Error(nil); !is || errors.As(err, &reply) {
 		return ""
 	}
-	address, secure := single.Options().Addr, single.Options().TLSConfig != nil
+	address, config := single.Options().Addr, single.Options().TLSConfig
 	switch {
-	case secure && speaksPlain(address):
-		return fmt.Sprintf("the server at %s speaks without TLS: write redis://, or its port for TLS", address)
-	case !secure && speaksTLS(address):
+	case config == nil && speaksTLS(address):
 		return fmt.Sprintf("the server at %s speaks TLS: write rediss://", address)
+	case config == nil:
+		return ""
+	case speaksPlain(address):
+		return fmt.Sprintf("the server at %s speaks without TLS: write redis://, or its port for TLS", address)
+	}
+	if refusal := refusesCertificate(address, config); refusal != nil {
+		return fmt.Sprintf("the server at %s refuses the client certificate or its absence (%v): name sslcert and sslkey", address, refusal)
 	}
 	return ""
 }
@@ -77,4 +82,20 @@ func speaksTLS(address string) bool {
 	}
 	_ = conn.Close() // nothing was written
 	return true
+}
+
+// refusesCertificate returns the alert with which a server refuses the client's certificate or its absence.
+// With TLS 1.3 the alert comes after the handshake. A client that writes at once may get a reset instead.
+func refusesCertificate(address string, config *tls.Config) error {
+	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: probeTimeout}, Config: config}
+	conn, err := dialer.Dial("tcp", address)
+	if err == nil {
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(probeTimeout)) // if this fails, so does what follows
+		_, err = conn.Read(make([]byte, 1))
+	}
+	if alert := (*net.OpError)(nil); errors.As(err, &alert) && alert.Op == "remote error" && strings.Contains(alert.Err.Error(), "certificate") {
+		return alert.Err
+	}
+	return nil
 }
