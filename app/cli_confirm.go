@@ -42,13 +42,19 @@ func (f yesFlag) confirm(c *console, question string) error {
 // interruptible returns a console whose context ends with the first signal. A second signal ends the
 // process.
 func (c *console) interruptible() (*console, context.CancelFunc) {
-	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
-		signals = append(signals, syscall.SIGHUP)
-	}
-	ctx, stop := signal.NotifyContext(c.Context, signals...)
+	ctx, stop := signal.NotifyContext(c.Context, stopSignals()...)
 	context.AfterFunc(ctx, stop)
 	until := *c
 	until.Context = ctx
 	return &until, stop
+}
+
+// stopSignals returns the signals that stop a command in order. SIGHUP is not among them if it was ignored
+// at the start, as it is under nohup.
+func stopSignals() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }

@@ -24,7 +24,7 @@ const guardStopTimeout = 10 * time.Second
 
 // serve serves both listeners until a signal arrives or a listener fails.
 func (cmd *guardCommand) serve(c *console, s *sidecar.Sidecar, log *slog.Logger) error {
-	ctx, stop := signal.NotifyContext(c, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(c, stopSignals()...)
 	defer stop()
 	failed := make(chan error, 2)
 	public, err := cmd.listen(cmd.Listen, "CHIT_GUARD_LISTEN", s, log, failed)

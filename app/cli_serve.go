@@ -39,10 +39,7 @@ func (s *serveCommand) Run(c *console) error {
 	}
 	server.registry.MustRegister(droppedLines(buffer))
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
-		signal.Notify(signals, syscall.SIGHUP)
-	}
+	signal.Notify(signals, stopSignals()...)
 	log.Info("listening", "url", server.URL, "ops_url", server.OpsURL, "embedded", s.Embedded())
 	if !s.Embedded() && strings.HasPrefix(s.Issuer, "http:") {
 		log.Warn("CHIT_ISSUER is not an https URL, which RFC 8414 requires", "issuer", s.Issuer)

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -36,6 +38,9 @@ type Tests struct{ M *testing.M }
 // Run runs the tests and stops the server that they share.
 func (t Tests) Run() int {
 	shared.running.Store(true)
+	if signal.Ignored(syscall.SIGHUP) { // as under nohup: each process that the tests start would ignore it, too
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	code := t.M.Run()
 	if shared.server != nil {
 		shared.server.discard()
