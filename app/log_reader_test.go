@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,20 +21,10 @@ func startPiped(t *testing.T) (p *program, reader *os.File) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { reader.Close() })
-	p = &program{t: t, cmd: command(t, anyPort, "--shutdown-delay=0s"), exited: make(chan struct{})}
+	p = &program{t: t, cmd: command(t, anyPort, "--shutdown-delay=0s")}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, writer
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	p.run()
 	writer.Close()
-	go func() {
-		_ = p.cmd.Wait() // the tests look at its state
-		close(p.exited)
-	}()
-	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill() // it may have ended
-		<-p.exited
-	})
 	lines := bufio.NewScanner(reader)
 	for lines.Scan() {
 		if found := loggedURL.FindStringSubmatch(lines.Text()); found != nil {
@@ -109,5 +100,27 @@ func TestSIGHUPDrains(t *testing.T) {
 	p.token(demo, demoSecret)
 	if state := p.ended(10 * time.Second); state.ExitCode() != 0 || !strings.Contains(p.stderr.String(), "stopped") {
 		t.Errorf("%v: %s", state, p.stderr.String())
+	}
+}
+
+// Under nohup, chit serve and chit guard go on after SIGHUP.
+func TestNohup(t *testing.T) {
+	t.Parallel()
+	guard := []string{"CHIT_GUARD_LISTEN=127.0.0.1:0", "CHIT_GUARD_OPS_LISTEN=127.0.0.1:0", "CHIT_GUARD_ISSUER=http://127.0.0.1:1", "CHIT_GUARD_CLIENT_SECRET=x"}
+	for _, cmd := range []*exec.Cmd{command(t, anyPort, "serve", "--shutdown-delay=0s"), command(t, guard, "guard", "--client-id=api")} {
+		cmd.Path, cmd.Args = tool(t, "nohup"), append([]string{"nohup"}, cmd.Args...)
+		p := &program{t: t, cmd: cmd}
+		cmd.Stdout, cmd.Stderr = &p.stdout, &p.stderr
+		p.run()
+		p.listening()
+		p.signal(syscall.SIGHUP)
+		time.Sleep(200 * time.Millisecond) // time to notice a signal that is not ignored
+		if strings.Contains(p.stderr.String(), "stopping") {
+			t.Errorf("%v stops at SIGHUP", cmd.Args)
+		}
+		p.signal(syscall.SIGTERM)
+		if state := p.ended(10 * time.Second); state.ExitCode() != 0 {
+			t.Errorf("%v: %v: %s", cmd.Args, state, p.stderr.String())
+		}
 	}
 }

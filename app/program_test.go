@@ -106,20 +106,27 @@ func start(t testing.TB, env []string, args ...string) *program {
 // launch starts a server and does not wait for it.
 func launch(t testing.TB, env []string, args ...string) *program {
 	t.Helper()
-	p := &program{t: t, cmd: command(t, append(anyPort[:2:2], env...), args...), exited: make(chan struct{})}
+	p := &program{t: t, cmd: command(t, append(anyPort[:2:2], env...), args...)}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	p.run()
+	return p
+}
+
+// run starts the process, which is killed when the test ends.
+func (p *program) run() {
+	p.t.Helper()
+	p.exited = make(chan struct{})
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	go func() {
 		_ = p.cmd.Wait() // the tests look at its state
 		close(p.exited)
 	}()
-	t.Cleanup(func() {
+	p.t.Cleanup(func() {
 		_ = p.cmd.Process.Kill() // it may have ended
 		<-p.exited
 	})
-	return p
 }
 
 // listening waits until the server has logged its addresses, which it does last.
