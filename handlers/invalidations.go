@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -27,6 +28,9 @@ func (a *API) invalidations(ctx context.Context, x *exchange, client *models.Cli
 		return err
 	}
 	defer receiver.Close()
+	if err := a.stillReceives(ctx, client); err != nil { // it may have changed before it was subscribed
+		return err
+	}
 	a.Log.Info("receiver of invalidations connected", "request_id", x.requestID, "client_id", client.ClientID, "remote", x.RealIP())
 	x.streamed = true
 	header := x.Response().Header()
@@ -47,49 +51,44 @@ func (a *API) invalidations(ctx context.Context, x *exchange, client *models.Cli
 func (a *API) stream(x *exchange, client *models.Client, receiver *invalidations.Receiver, control *http.ResponseController) error {
 	ctx := x.Request().Context()
 	var batch invalidations.Batch
-	unsure := true // whether the client may have changed since it was last looked up
 	for {
 		var err error
 		if batch, err = receiver.Next(ctx, batch.Text); err != nil {
 			return nil // the client has gone away, or the server stops
 		}
-		if err := send(x, control, batch.Text); err != nil {
+		if err := control.SetWriteDeadline(time.Now().Add(streamWriteTimeout)); err != nil {
+			return err
+		}
+		if _, err := x.Response().Write(batch.Text); err != nil {
+			return err
+		}
+		if err := control.Flush(); err != nil {
 			return err
 		}
 		receiver.Sent(batch)
-		if unsure || batch.Concerned {
-			receives, err := a.stillReceives(ctx, client)
-			if unsure = err != nil; !unsure && !receives {
-				return errors.Join(errNoLongerReceives, send(x, control, invalidations.All))
+		if batch.Concerned {
+			if err := a.stillReceives(ctx, client); err != nil {
+				return fmt.Errorf("the client may have changed and has to connect again: %w", err)
 			}
 		}
 	}
 }
 
-// send writes events at once. It fails if the receiver does not read.
-func send(x *exchange, control *http.ResponseController, text []byte) error {
-	if err := control.SetWriteDeadline(time.Now().Add(streamWriteTimeout)); err != nil {
-		return err
-	}
-	if _, err := x.Response().Write(text); err != nil {
-		return err
-	}
-	return control.Flush()
-}
-
-var errNoLongerReceives = errors.New("the client was changed and has to connect again")
-
-// stillReceives reports whether the client may go on receiving: it has the same secret and could connect
-// again. It returns an error if the database does not answer.
-func (a *API) stillReceives(ctx context.Context, before *models.Client) (bool, error) {
+// stillReceives returns an error unless the client, which was authenticated before, has the same secret and
+// could connect again. Its other errors wrap models.ErrUnavailable.
+func (a *API) stillReceives(ctx context.Context, before *models.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
 	now, err := a.Clients.FindSince(ctx, before.ClientID, a.Now())
-	if errors.Is(err, models.ErrClientNotFound) {
-		return false, nil
+	switch {
+	case errors.Is(err, models.ErrClientNotFound):
+		return models.ErrAuthenticationFailed
+	case err != nil:
+		return err
+	case now.Disabled() || now.IsPublic || now.ClientSecretHash != before.ClientSecretHash:
+		return models.ErrAuthenticationFailed
+	case !now.IsResourceServer:
+		return errNotResourceServer
 	}
-	if err != nil {
-		return false, err
-	}
-	return now.IsResourceServer && !now.Disabled() && !now.IsPublic && now.ClientSecretHash == before.ClientSecretHash, nil
+	return nil
 }

@@ -18,9 +18,6 @@ const (
 // readyText is the first event of every stream.
 const readyText = "event: ready\ndata: {}\n\n"
 
-// All is the text of the event "all".
-var All = []byte(newEntry(kindAll, "", time.Time{}).text)
-
 // entry is an event in the log of a Hub.
 type entry struct {
 	kind string
