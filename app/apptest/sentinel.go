@@ -90,6 +90,17 @@ func (s *RedisSentinel) Master(ctx context.Context) string {
 	return ""
 }
 
+// Hold prevents another failover. Without it, the sentinels may mistake a busy server for one that is down.
+func (s *RedisSentinel) Hold(t testing.TB) {
+	t.Helper()
+	for _, addr := range s.Addrs {
+		client := redis.NewSentinelClient(&redis.Options{Addr: addr})
+		err := client.Set(t.Context(), s.MasterName, "down-after-milliseconds", "600000").Err()
+		_ = client.Close()
+		must(t, err)
+	}
+}
+
 // urlOf returns the URL of several servers for go-redis: the first as the host, the others as addr
 // parameters.
 func urlOf(addrs []string, query url.Values) string {

@@ -55,6 +55,8 @@ func failOver(s *stack) {
 	eventually(s.t, 30*time.Second, "the replica is promoted", func() bool {
 		return s.sentinel.Master(s.t.Context()) == replica.Addr
 	})
+	s.sentinel.Hold(s.t)
+	replica.CLI("CONFIG", "SET", "masterauth", "")
 	host, port, err := net.SplitHostPort(replica.Addr)
 	if err != nil {
 		s.t.Fatal(err)
