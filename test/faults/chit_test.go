@@ -5,7 +5,6 @@ package faults_test
 import (
 	"bytes"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -117,41 +116,6 @@ func (c *chit) terminate() {
 	if code := c.cmd.ProcessState.ExitCode(); code != 0 {
 		c.t.Errorf("it ended with %d: %s", code, c.log)
 	}
-}
-
-// live returns the bytes of the heap and of the stacks that are in use directly after a garbage collection.
-// Unlike the resident memory it does not depend on when the last collection was.
-func (c *chit) live() int {
-	c.t.Helper()
-	c.ops("/debug/pprof/heap?gc=1")
-	return c.metric("go_memstats_heap_alloc_bytes") + c.metric("go_memstats_stack_inuse_bytes")
-}
-
-// metric returns the present value of a metric without labels.
-func (c *chit) metric(name string) int {
-	c.t.Helper()
-	_, rest, _ := strings.Cut(c.ops("/metrics"), "\n"+name+" ")
-	value, _, _ := strings.Cut(rest, "\n")
-	number, err := strconv.ParseFloat(value, 64)
-	if err != nil {
-		c.t.Fatalf("%s: %v", name, err)
-	}
-	return int(number)
-}
-
-// ops returns what the ops listener answers at a path.
-func (c *chit) ops(path string) string {
-	c.t.Helper()
-	response, err := http.DefaultClient.Get(c.opsURL() + path)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		c.t.Fatalf("%s: %s, %v", path, response.Status, err)
-	}
-	return string(body)
 }
 
 // resident returns the resident memory of the process in bytes.

@@ -29,8 +29,10 @@ func TestIdleConnections(t *testing.T) {
 		t.Logf("only %d files may be open: %d connections instead of %d", limit.Cur, spare, n)
 		n = spare
 	}
-	node := oneNode(t)
-	before := node.live()
+	// The resident memory has garbage in it. With GOGC=100 that is no more than what is in use; by default the
+	// server lets it grow to four times as much, so the result would depend on when the last collection was.
+	node := oneNode(t, "GOGC=100")
+	before := node.resident()
 	var wait sync.WaitGroup
 	for range 20 {
 		wait.Go(func() {
@@ -41,12 +43,12 @@ func TestIdleConnections(t *testing.T) {
 	}
 	wait.Wait()
 	c := run(t, node, 16, outage)
-	each := (node.live() - before) / n
+	each := (node.resident() - before) / n
 	t.Logf("with %d idle connections: served %d, p99 %v; %d KiB a connection", n, c.served, c.p99(), each>>10)
 	if c.served == 0 || c.shed > 0 || c.p99() > requestTimeout/4 {
 		t.Errorf("served %d, shed %d, p99 %v", c.served, c.shed, c.p99())
 	}
-	if each > 20<<10 { // the collector lets garbage double it at most
+	if each > 40<<10 {
 		t.Errorf("%d bytes a connection", each)
 	}
 }

@@ -142,7 +142,21 @@ func (s *stack) tokensOf(client string, n int) (tokens []string) {
 func (s *stack) goroutines() (counts []int) {
 	s.t.Helper()
 	for _, node := range s.nodes {
-		counts = append(counts, node.metric("go_goroutines"))
+		request, err := http.NewRequest(http.MethodGet, node.opsURL()+"/metrics", nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		_, _, body, err := do(http.DefaultClient, request)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(body, "\ngo_goroutines ")
+		number, _, _ := strings.Cut(rest, "\n")
+		count, err := strconv.Atoi(number)
+		if err != nil {
+			s.t.Fatalf("go_goroutines: %v", err)
+		}
+		counts = append(counts, count)
 	}
 	return counts
 }
