@@ -49,6 +49,18 @@ func (m inMemoryTokens) Find(_ context.Context, token string) (models.AccessToke
 func (m inMemoryTokens) Revoke(context.Context, models.AccessToken) error { return nil }
 func (m inMemoryTokens) Settle(context.Context) error                     { return nil }
 
+// newAPI returns an API without Redis. It has no tokens.
+func newAPI(clients handlers.Clients) *handlers.API {
+	return &handlers.API{
+		Current: func() bool { return true },
+		Clients: clients, OnRetired: func(models.RetiredSecret) {},
+		Issuer: "http://localhost:8080", TokenTTL: time.Hour, Timeout: 5 * time.Second, Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), Metrics: handlers.NewMetrics(prometheus.NewRegistry()),
+		Failures: &throttle.Failures{PerClient: 100, PerAddress: 1000, Now: time.Now},
+		Gates:    handlers.NewGates(1000, time.Second, prometheus.NewRegistry()),
+	}
+}
+
 // discarding is a response writer that discards everything.
 type discarding struct{ header http.Header }
 
@@ -63,14 +75,8 @@ func BenchmarkEndpoints(b *testing.B) {
 		client: &models.Client{ClientID: "alice", ClientSecretHash: models.HashSecret(secret), AllowedScopes: "read write", GrantTypes: models.ClientCredentials},
 		token:  models.AccessToken{ClientID: "alice", Scope: "read write", IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)},
 	}
-	api := handlers.API{
-		Current: func() bool { return true },
-		Clients: memory, Tokens: inMemoryTokens{memory}, OnRetired: func(models.RetiredSecret) {},
-		Issuer: "http://localhost:8080", TokenTTL: time.Hour, Timeout: time.Second, Now: time.Now,
-		Log: slog.New(slog.DiscardHandler), Metrics: handlers.NewMetrics(prometheus.NewRegistry()),
-		Failures: &throttle.Failures{PerClient: 100, PerAddress: 1000, Now: time.Now},
-		Gates:    handlers.NewGates(1000, time.Second, prometheus.NewRegistry()),
-	}
+	api := newAPI(memory)
+	api.Tokens = inMemoryTokens{memory}
 	handler := api.Handler()
 	for _, row := range []struct{ name, path, form string }{
 		{"token", "/token", "grant_type=client_credentials&scope=read"},

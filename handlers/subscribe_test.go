@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -15,17 +14,15 @@ import (
 	"chit/handlers"
 	"chit/invalidations"
 	"chit/models"
-	"chit/throttle"
 )
 
 // changing has a client that changes between its authentication and the next look at it.
 type changing struct {
-	before, after *models.Client
-	err           error
+	*inMemory
+	after *models.Client
+	err   error
 }
 
-func (c changing) Find(context.Context, string) (*models.Client, error) { return c.before, nil }
-func (c changing) Knows(string) bool                                    { return true }
 func (c changing) FindSince(context.Context, string, time.Time) (*models.Client, error) {
 	return c.after, c.err
 }
@@ -49,7 +46,7 @@ func TestReceiverThatChangesWhileItConnects(t *testing.T) {
 		{"no resource server", func(c *models.Client) { c.IsResourceServer = false }, nil, 403, "unauthorized_client"},
 		{"unknown, because the database does not answer", nil, fmt.Errorf("%w: test", models.ErrUnavailable), 503, "temporarily_unavailable"},
 	} {
-		clients := changing{before: &registered, err: row.err}
+		clients := changing{inMemory: &inMemory{client: &registered}, err: row.err}
 		if row.change != nil {
 			after := registered
 			row.change(&after)
@@ -67,14 +64,8 @@ func TestReceiverThatChangesWhileItConnects(t *testing.T) {
 func connect(clients handlers.Clients) *httptest.ResponseRecorder {
 	hub := invalidations.NewHub(prometheus.NewRegistry())
 	hub.NewSource(false).Proven(time.Now())
-	api := handlers.API{
-		Current: func() bool { return true }, Subscribe: hub.Subscribe,
-		Clients: clients, OnRetired: func(models.RetiredSecret) {},
-		Issuer: "http://localhost:8080", Timeout: 5 * time.Second, Now: time.Now,
-		Log: slog.New(slog.DiscardHandler), Metrics: handlers.NewMetrics(prometheus.NewRegistry()),
-		Failures: &throttle.Failures{PerClient: 100, PerAddress: 1000, Now: time.Now},
-		Gates:    handlers.NewGates(1000, time.Second, prometheus.NewRegistry()),
-	}
+	api := newAPI(clients)
+	api.Subscribe = hub.Subscribe
 	request := httptest.NewRequest(http.MethodGet, "/invalidations", nil)
 	request.SetBasicAuth("api", secret)
 	answer := httptest.NewRecorder()

@@ -29,19 +29,23 @@ var databases = map[migrations.Dialect]func(*testing.T) (*repository.Clients, er
 
 // onEachDatabase runs the test on a new database of each kind, with the schema.
 func onEachDatabase(t *testing.T, test func(*testing.T, suite)) {
-	for dialect, open := range databases {
-		t.Run(string(dialect), func(t *testing.T) {
-			clients, err := open(t)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer clients.Close()
-			if _, err := migrations.Up(t.Context(), clients.DB(), dialect); err != nil {
-				t.Fatal(err)
-			}
-			test(t, suite{clients, dialect})
-		})
+	for dialect := range databases {
+		t.Run(string(dialect), func(t *testing.T) { test(t, opened(t, dialect)) })
 	}
+}
+
+// opened opens a new database with the schema, and closes it when the test ends.
+func opened(t *testing.T, dialect migrations.Dialect) suite {
+	t.Helper()
+	clients, err := databases[dialect](t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { clients.Close() })
+	if _, err := migrations.Up(t.Context(), clients.DB(), dialect); err != nil {
+		t.Fatal(err)
+	}
+	return suite{clients, dialect}
 }
 
 func TestClients(t *testing.T) {

@@ -3,12 +3,10 @@ package repository_test
 import (
 	"context"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"chit/migrations"
-	"chit/repository"
 )
 
 // reports passes on what an observer is told.
@@ -28,16 +26,10 @@ func (r reports) Proven(until time.Time) {
 }
 
 // polled returns a database with the clients a and b, and what Poll reports about it from now on.
-func polled(t *testing.T) (*repository.Clients, reports) {
+func polled(t *testing.T) (suite, reports) {
 	t.Helper()
-	clients, err := repository.OpenSQLite(filepath.Join(t.TempDir(), "chit.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := migrations.Up(t.Context(), clients.DB(), migrations.SQLite); err != nil {
-		t.Fatal(err)
-	}
-	exec(t, clients, "INSERT INTO oauth_client (client_id) VALUES ('a'), ('b')")
+	clients := opened(t, migrations.SQLite)
+	clients.exec(t, "INSERT INTO oauth_client (client_id) VALUES ('a'), ('b')")
 	observer := reports{changed: make(chan string, 100), proven: make(chan time.Time)}
 	ctx, stop := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
@@ -48,17 +40,9 @@ func polled(t *testing.T) (*repository.Clients, reports) {
 	t.Cleanup(func() {
 		stop()
 		<-stopped
-		clients.Close()
 	})
 	<-observer.proven
 	return clients, observer
-}
-
-func exec(t *testing.T, clients *repository.Clients, sql string) {
-	t.Helper()
-	if _, err := clients.DB().ExecContext(t.Context(), sql); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // Each change is reported before the proof that covers its time, and no other client is reported.
@@ -71,7 +55,7 @@ func TestPoll(t *testing.T) {
 		{"deleted", "DELETE FROM oauth_client WHERE client_id = 'a'", "a"},
 		{"registered again, perhaps with a change since", "INSERT INTO oauth_client (client_id) VALUES ('a')", "a"},
 	} {
-		exec(t, clients, step.sql)
+		clients.exec(t, step.sql)
 		done := time.Now()
 		for until := range observer.proven {
 			if until.After(done) {
