@@ -186,12 +186,12 @@ func (l *log) String() string {
 	return l.buffer.String()
 }
 
-// count returns the number of lines that contain the text.
-func (l *log) count(text string) (n int) {
+// with returns the lines that contain the text.
+func (l *log) with(text string) (lines []string) {
 	for line := range strings.Lines(l.String()) {
 		if strings.Contains(line, text) {
-			n++
+			lines = append(lines, line)
 		}
 	}
-	return n
+	return lines
 }
