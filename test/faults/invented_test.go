@@ -120,10 +120,11 @@ func (s *stack) checkAfterStorm(l *load, doomed []string, goroutines []int) {
 	}
 }
 
-// tokensOf returns tokens of a client.
+// tokensOf returns tokens of a client. The first requests may be answered with 503 on a busy machine that
+// is still starting servers.
 func (s *stack) tokensOf(client string, n int) (tokens []string) {
 	s.t.Helper()
-	for range n {
+	eventually(s.t, 10*time.Second, "tokens before the storm", func() bool {
 		request, err := http.NewRequest(http.MethodPost, s.nodes[0].URL+"/token", strings.NewReader("grant_type=client_credentials"))
 		if err != nil {
 			s.t.Fatal(err)
@@ -131,11 +132,14 @@ func (s *stack) tokensOf(client string, n int) (tokens []string) {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		request.SetBasicAuth(client, secret)
 		status, _, body, err := do(http.DefaultClient, request)
-		if err != nil || status != http.StatusOK {
+		switch {
+		case err == nil && status == http.StatusOK:
+			tokens = append(tokens, member[string](body, "access_token"))
+		case err != nil || status != http.StatusServiceUnavailable:
 			s.t.Fatalf("no token: %d %s, %v", status, body, err)
 		}
-		tokens = append(tokens, member[string](body, "access_token"))
-	}
+		return len(tokens) == n
+	})
 	return tokens
 }
 
