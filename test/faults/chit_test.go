@@ -186,12 +186,12 @@ func (l *log) String() string {
 	return l.buffer.String()
 }
 
-// with returns the lines that contain the text.
-func (l *log) with(text string) (lines []string) {
+// count returns the number of lines that contain the text.
+func (l *log) count(text string) (n int) {
 	for line := range strings.Lines(l.String()) {
 		if strings.Contains(line, text) {
-			lines = append(lines, line)
+			n++
 		}
 	}
-	return lines
+	return n
 }

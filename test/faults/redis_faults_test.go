@@ -36,7 +36,7 @@ var redisFaults = []fault{
 		may:   []string{"503"},
 		loses: true,
 		after: func(s *stack) {
-			if n := len(s.nodes[0].log.with("restarted without its data")); n != 1 {
+			if n := s.nodes[0].log.count("restarted without its data"); n != 1 {
 				s.t.Errorf("the log says %d times that the data is lost: %s", n, s.nodes[0].log)
 			}
 		},
