@@ -89,23 +89,31 @@ func (s *Stream) read() {
 // Err returns nil if the stream has ended in order. It may be called after an event without a name.
 func (s *Stream) Err() error { return s.err }
 
+// nextWithin is how long to wait for an event.
+const nextWithin = 5 * time.Second
+
 // Next returns the next event, heartbeats included. The test fails if there is none within five seconds.
 func (s *Stream) Next() Event {
 	s.t.Helper()
 	select {
 	case event := <-s.events:
 		return event
-	case <-time.After(5 * time.Second):
-		s.t.Fatal("no event within 5 s")
+	case <-time.After(nextWithin):
+		s.t.Fatalf("no event within %v", nextWithin)
 		return Event{}
 	}
 }
 
-// NextChange returns the next event that is not a heartbeat.
+// NextChange returns the next event that is not a heartbeat. It has no name if the stream has ended. The
+// test fails if there are only heartbeats for five seconds.
 func (s *Stream) NextChange() Event {
 	s.t.Helper()
+	limit := time.Now().Add(nextWithin)
 	event := s.Next()
 	for event.Name == "heartbeat" {
+		if event.At.After(limit) {
+			s.t.Fatalf("only heartbeats for %v", nextWithin)
+		}
 		event = s.Next()
 	}
 	return event
