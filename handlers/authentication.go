@@ -125,6 +125,9 @@ func (a *API) open(x *exchange, client *models.Client, found error, secret strin
 		x.retired = true
 		a.OnRetired(*retired)
 	}
+	if err == nil {
+		x.secret = secret
+	}
 	return err
 }
 

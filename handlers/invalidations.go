@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -28,7 +27,7 @@ func (a *API) invalidations(ctx context.Context, x *exchange, client *models.Cli
 		return err
 	}
 	defer receiver.Close()
-	if err := a.stillReceives(ctx, client); err != nil { // it may have changed before it was subscribed
+	if err := a.stillReceives(ctx, x); err != nil { // the client may have changed before it was subscribed
 		return err
 	}
 	a.Log.Info("receiver of invalidations connected", "request_id", x.requestID, "client_id", client.ClientID, "remote", x.RealIP())
@@ -43,12 +42,12 @@ func (a *API) invalidations(ctx context.Context, x *exchange, client *models.Cli
 		return err
 	}
 	x.Response().WriteHeader(http.StatusOK)
-	x.cause = a.stream(x, client, receiver, control)
+	x.cause = a.stream(x, receiver, control)
 	return nil
 }
 
 // stream sends events until the stream ends. It returns why, or nil for an ordinary end.
-func (a *API) stream(x *exchange, client *models.Client, receiver *invalidations.Receiver, control *http.ResponseController) error {
+func (a *API) stream(x *exchange, receiver *invalidations.Receiver, control *http.ResponseController) error {
 	ctx := x.Request().Context()
 	var batch invalidations.Batch
 	for {
@@ -67,27 +66,24 @@ func (a *API) stream(x *exchange, client *models.Client, receiver *invalidations
 		}
 		receiver.Sent(batch)
 		if batch.Concerned {
-			if err := a.stillReceives(ctx, client); err != nil {
+			if err := a.stillReceives(ctx, x); err != nil {
 				return fmt.Errorf("the client may have changed and has to connect again: %w", err)
 			}
 		}
 	}
 }
 
-// stillReceives returns an error unless the client, which was authenticated before, has the same secret and
-// could connect again. Its other errors wrap models.ErrUnavailable.
-func (a *API) stillReceives(ctx context.Context, before *models.Client) error {
+// stillReceives looks at the client again. It returns an error unless the secret of the request still opens
+// it and it is a resource server. If the database does not answer, the error wraps models.ErrUnavailable.
+func (a *API) stillReceives(ctx context.Context, x *exchange) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
-	now, err := a.Clients.FindSince(ctx, before.ClientID, a.Now())
-	switch {
-	case errors.Is(err, models.ErrClientNotFound):
-		return models.ErrAuthenticationFailed
-	case err != nil:
+	now := a.Now()
+	client, err := a.Clients.FindSince(ctx, x.clientID, now)
+	if err := a.open(x, client, err, x.secret, now); err != nil {
 		return err
-	case now.Disabled() || now.IsPublic || now.ClientSecretHash != before.ClientSecretHash:
-		return models.ErrAuthenticationFailed
-	case !now.IsResourceServer:
+	}
+	if !client.IsResourceServer {
 		return errNotResourceServer
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chit/app/apptest"
+	"chit/models"
 	"chit/tokens"
 )
 
@@ -123,6 +124,20 @@ func TestReceiverThatChanges(t *testing.T) {
 			if !slices.Contains(names, "all") {
 				t.Errorf("%s: the stream ended after %v", change, names)
 			}
+		}
+	})
+}
+
+// TestReceiverThatRotates keeps a receiver's stream for as long as the secret works with which it connected.
+func TestReceiverThatRotates(t *testing.T) {
+	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
+		register(s)
+		stream := s.Receive("api", secret)
+		s.Exec("INSERT INTO oauth_client_retired_secret (client_id, secret_hash, expires_at) VALUES ('api', '" + models.HashSecret(secret) + "', '2099-01-01 00:00:00')")
+		s.Exec("UPDATE oauth_client SET client_secret_hash = '" + models.HashSecret("new") + "' WHERE client_id = 'api'")
+		stream.Quiet(6)
+		s.Exec("DELETE FROM oauth_client_retired_secret WHERE client_id = 'api'")
+		for stream.NextChange().Name != "" {
 		}
 	})
 }

@@ -34,6 +34,7 @@ type exchange struct {
 	requestID string
 	address   string // result of RealIP
 	clientID  string // only of a client that exists
+	secret    string // with which the client has authenticated; for a stream that checks it again
 	jti       string
 	reason    string // why a token is inactive
 	event     string // set if the line belongs to the audit trail

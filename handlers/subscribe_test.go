@@ -41,7 +41,7 @@ func TestReceiverThatChangesWhileItConnects(t *testing.T) {
 	}{
 		{"other secret", func(c *models.Client) { c.ClientSecretHash = models.HashSecret("other") }, nil, 401, "invalid_client"},
 		{"disabled", func(c *models.Client) { c.DisabledAt = &now }, nil, 401, "invalid_client"},
-		{"public", func(c *models.Client) { c.IsPublic = true }, nil, 401, "invalid_client"},
+		{"public", func(c *models.Client) { c.IsPublic = true }, nil, 400, "unauthorized_client"},
 		{"deleted", nil, models.ErrClientNotFound, 401, "invalid_client"},
 		{"no resource server", func(c *models.Client) { c.IsResourceServer = false }, nil, 403, "unauthorized_client"},
 		{"unknown, because the database does not answer", nil, fmt.Errorf("%w: test", models.ErrUnavailable), 503, "temporarily_unavailable"},

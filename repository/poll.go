@@ -12,9 +12,11 @@ import (
 const pollInterval = 25 * time.Millisecond
 
 // pollSQL has one text for each client. It changes with everything that decides whether the client's tokens
-// are in force and which tokens it may see.
+// are in force, which tokens it may see, and which secrets open it.
 const pollSQL = `SELECT client_id, quote(client_secret_hash) || quote(is_public) || quote(is_resource_server) || quote(disabled_at)
-	|| quote(tokens_revoked_before) || quote(created_at) FROM oauth_client`
+	|| quote(tokens_revoked_before) || quote(created_at)
+	|| quote((SELECT group_concat(secret_hash || expires_at) FROM oauth_client_retired_secret AS retired WHERE retired.client_id = oauth_client.client_id))
+	FROM oauth_client`
 
 // Poll reports changes of clients in SQLite to observer, also those of other processes, until ctx ends.
 // SQLite sends no notifications. But it has a number that tells whether another connection has changed the

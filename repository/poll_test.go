@@ -52,6 +52,9 @@ func TestPoll(t *testing.T) {
 		{"disabled", "UPDATE oauth_client SET disabled_at = CURRENT_TIMESTAMP WHERE client_id = 'a'", "a"},
 		{"renamed, which ends no token", "UPDATE oauth_client SET client_name = 'other' WHERE client_id = 'a'", ""},
 		{"tokens revoked", "UPDATE oauth_client SET tokens_revoked_before = CURRENT_TIMESTAMP WHERE client_id = 'b'", "b"},
+		{"secret retired", "INSERT INTO oauth_client_retired_secret (client_id, secret_hash, expires_at) VALUES ('b', 'x', CURRENT_TIMESTAMP)", "b"},
+		{"retired secret used", "UPDATE oauth_client_retired_secret SET last_used_at = CURRENT_TIMESTAMP", ""},
+		{"retired secret deleted", "DELETE FROM oauth_client_retired_secret", "b"},
 		{"deleted", "DELETE FROM oauth_client WHERE client_id = 'a'", "a"},
 		{"registered again, perhaps with a change since", "INSERT INTO oauth_client (client_id) VALUES ('a')", "a"},
 	} {
