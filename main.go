@@ -2,6 +2,6 @@
 // for client credentials, introspects them and revokes them.
 package main
 
-import "chit/app"
+import "chit/app/cli"
 
-func main() { app.Main() }
+func main() { cli.Main() }

@@ -1,3 +1,5 @@
+// Package app puts the server together. It has the settings, the wiring, the start and the stop, and the
+// embedded mode.
 package app
 
 import (
@@ -12,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"chit/repository"
 	"chit/tokens"
@@ -37,16 +41,16 @@ type Config struct {
 	OpsTLSCert        string   `name:"ops-tls-cert" env:"CHIT_OPS_TLS_CERT" placeholder:"PATH" help:"Certificate of the ops listener. Unset: no TLS."`
 	OpsTLSKey         string   `name:"ops-tls-key" env:"CHIT_OPS_TLS_KEY" placeholder:"PATH" help:"Private key of that certificate."`
 	Issuer            string   `env:"CHIT_ISSUER" default:"http://localhost:8080" placeholder:"URL" help:"Issuer URL: the iss of introspection, and the base of the URLs in the metadata (default ${default})."`
-	TokenTTL          duration `name:"token-ttl" env:"CHIT_TOKEN_TTL" default:"3600s" placeholder:"DURATION" help:"Lifetime of access tokens, unless the client has its own (default ${default})."`
+	TokenTTL          Duration `name:"token-ttl" env:"CHIT_TOKEN_TTL" default:"3600s" placeholder:"DURATION" help:"Lifetime of access tokens, unless the client has its own (default ${default})."`
 	TokenPrefix       string   `env:"CHIT_TOKEN_PREFIX" default:"chit" placeholder:"TEXT" help:"Prefix of tokens, before the underscore (default ${default})."`
-	RequestTimeout    duration `env:"CHIT_REQUEST_TIMEOUT" default:"2s" placeholder:"DURATION" help:"Time limit for the answer to a request that has arrived. After it the answer is 503 (default ${default})."`
+	RequestTimeout    Duration `env:"CHIT_REQUEST_TIMEOUT" default:"2s" placeholder:"DURATION" help:"Time limit for the answer to a request that has arrived. After it the answer is 503 (default ${default})."`
 	MaxConcurrent     int      `env:"CHIT_MAX_CONCURRENT" default:"0" placeholder:"N" help:"Maximum number of requests in progress. Others wait for a moment, and are then answered with 503 (default: 128 for each CPU, by GOMAXPROCS)."`
 	RedisBatching     string   `env:"CHIT_REDIS_BATCHING" default:"on" placeholder:"on|off" help:"Whether concurrent requests share round trips to Redis (default ${default})."`
 	RedisWaitReplicas int      `env:"CHIT_REDIS_WAIT_REPLICAS" default:"0" placeholder:"N" help:"How many replicas of Redis must have a revocation before it is acknowledged (default ${default})."`
 	RedisWaitOnIssue  string   `env:"CHIT_REDIS_WAIT_ON_ISSUE" default:"off" placeholder:"on|off" help:"Whether the replicas must also have a new token before it is issued (default ${default})."`
-	ShutdownDelay     duration `env:"CHIT_SHUTDOWN_DELAY" default:"2s" placeholder:"DURATION" help:"How long the server goes on serving after SIGTERM. It reports that it is not ready, so that load balancers notice (default ${default})."`
-	ShutdownTimeout   duration `env:"CHIT_SHUTDOWN_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long the server then waits for requests in progress (default ${default})."`
-	ClientMaxStale    duration `env:"CHIT_CLIENT_MAX_STALE" default:"10m" placeholder:"DURATION" help:"How long clients in memory go on working while the database is out of reach (default ${default})."`
+	ShutdownDelay     Duration `env:"CHIT_SHUTDOWN_DELAY" default:"2s" placeholder:"DURATION" help:"How long the server goes on serving after SIGTERM. It reports that it is not ready, so that load balancers notice (default ${default})."`
+	ShutdownTimeout   Duration `env:"CHIT_SHUTDOWN_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long the server then waits for requests in progress (default ${default})."`
+	ClientMaxStale    Duration `env:"CHIT_CLIENT_MAX_STALE" default:"10m" placeholder:"DURATION" help:"How long clients in memory go on working while the database is out of reach (default ${default})."`
 	Migrate           string   `env:"CHIT_MIGRATE" default:"on" placeholder:"on|off" help:"Whether to apply pending schema steps at the start (default ${default})."`
 	LogFormat         string   `env:"CHIT_LOG_FORMAT" placeholder:"json|text" help:"Format of the log on standard error (default text if embedded, else json)."`
 	LogLevel          string   `env:"CHIT_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
@@ -66,47 +70,51 @@ func (s *Stores) checkHalves() error {
 	const half = "is not set, but %s is: set both, or neither for the embedded mode"
 	switch {
 	case s.hasRedis() && !s.hasDatabase():
-		return fault("CHIT_DATABASE_URL", half, "CHIT_REDIS_URL")
+		return Fault("CHIT_DATABASE_URL", half, "CHIT_REDIS_URL")
 	case s.hasDatabase() && !s.hasRedis():
-		return fault("CHIT_REDIS_URL", half, "CHIT_DATABASE_URL")
+		return Fault("CHIT_REDIS_URL", half, "CHIT_DATABASE_URL")
 	}
 	return nil
 }
 
-// resolve reads the settings that are given as files. It returns every fault.
-func (s *Stores) resolve() error {
+// Resolve reads the URLs that are given as files, and returns every fault of the URLs. Each has the name of
+// the variable, what is wrong and what to do.
+func (s *Stores) Resolve() error {
 	return errors.Join(
 		fromFile("CHIT_DATABASE_URL", &s.DatabaseURL, s.DatabaseURLFile),
 		fromFile("CHIT_REDIS_URL", &s.RedisURL, s.RedisURLFile),
+		s.checkURLs(),
 	)
 }
+
+// Complete is Resolve for who needs both the database and Redis.
+func (s *Stores) Complete() error { return errors.Join(s.Resolve(), s.checkHalves()) }
 
 func fromFile(name string, value *string, path string) error {
 	if path == "" {
 		return nil
 	}
 	if *value != "" {
-		return fault(name, "and %s_FILE are both set: keep one", name)
+		return Fault(name, "and %s_FILE are both set: keep one", name)
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return fault(name+"_FILE", "cannot be read: %v", err)
+		return Fault(name+"_FILE", "cannot be read: %v", err)
 	}
 	*value = strings.TrimSpace(string(content))
 	if *value == "" {
-		return fault(name+"_FILE", "names an empty file: %s", path)
+		return Fault(name+"_FILE", "names an empty file: %s", path)
 	}
 	return nil
 }
 
-// validate returns every fault of the URLs. Each has the name of the variable, what is wrong and what to
-// do. It never repeats a URL, because URLs contain passwords.
-func (s *Stores) validate() error {
+// checkURLs returns every fault of the URLs. It never repeats a URL, because URLs contain passwords.
+func (s *Stores) checkURLs() error {
 	var faults []error
 	if s.DatabaseURL != "" {
 		clients, err := repository.OpenPostgreSQL(s.DatabaseURL)
 		if err != nil {
-			faults = append(faults, fault("CHIT_DATABASE_URL", "%v", err))
+			faults = append(faults, Fault("CHIT_DATABASE_URL", "%v", err))
 		} else {
 			clients.Close()
 		}
@@ -114,7 +122,7 @@ func (s *Stores) validate() error {
 	if s.RedisURL != "" {
 		client, err := tokens.Connect(s.RedisURL)
 		if err != nil {
-			faults = append(faults, fault("CHIT_REDIS_URL", "%v", err))
+			faults = append(faults, Fault("CHIT_REDIS_URL", "%v", err))
 		} else {
 			client.Close()
 		}
@@ -122,9 +130,23 @@ func (s *Stores) validate() error {
 	return errors.Join(faults...)
 }
 
-// complete sets the defaults that depend on other settings. It returns every fault, as validate does.
-func (c *Config) complete() error {
-	faults := []error{c.resolve(), c.validate(), c.checkHalves()}
+// ParseConfig returns the settings of chit serve for these flags and the environment. The error has a line
+// for each fault.
+func ParseConfig(flags ...string) (Config, error) {
+	var config Config
+	parser, err := kong.New(&config, kong.Name("chit"))
+	if err != nil {
+		return Config{}, err
+	}
+	if _, err := parser.Parse(flags); err != nil {
+		return Config{}, err
+	}
+	return config, config.Complete()
+}
+
+// Complete sets the defaults that depend on other settings. It returns every fault.
+func (c *Config) Complete() error {
+	faults := []error{c.Stores.Complete()}
 	if c.Listen == "" {
 		c.Listen = ":8080"
 		if c.Embedded() {
@@ -142,10 +164,10 @@ func (c *Config) complete() error {
 		setting string
 		message string
 	}{
-		{!isAddress(c.Listen), "CHIT_LISTEN", fmt.Sprintf("%q is not an address: write 127.0.0.1:8080 or :8080", c.Listen)},
-		{!isAddress(c.OpsListen), "CHIT_OPS_LISTEN", fmt.Sprintf("%q is not an address: write 127.0.0.1:8081", c.OpsListen)},
-		{c.Embedded() && isAddress(c.Listen) && !isLoopback(c.Listen), "CHIT_LISTEN", fmt.Sprintf("%q can be reached from other machines, and the demo client's secret is known to all: listen on 127.0.0.1, or set CHIT_DATABASE_URL and CHIT_REDIS_URL", c.Listen)},
-		{c.Embedded() && isAddress(c.OpsListen) && !isLoopback(c.OpsListen), "CHIT_OPS_LISTEN", fmt.Sprintf("%q can be reached from other machines, which the embedded mode never is: listen on 127.0.0.1", c.OpsListen)},
+		{!IsAddress(c.Listen), "CHIT_LISTEN", fmt.Sprintf("%q is not an address: write 127.0.0.1:8080 or :8080", c.Listen)},
+		{!IsAddress(c.OpsListen), "CHIT_OPS_LISTEN", fmt.Sprintf("%q is not an address: write 127.0.0.1:8081", c.OpsListen)},
+		{c.Embedded() && IsAddress(c.Listen) && !isLoopback(c.Listen), "CHIT_LISTEN", fmt.Sprintf("%q can be reached from other machines, and the demo client's secret is known to all: listen on 127.0.0.1, or set CHIT_DATABASE_URL and CHIT_REDIS_URL", c.Listen)},
+		{c.Embedded() && IsAddress(c.OpsListen) && !isLoopback(c.OpsListen), "CHIT_OPS_LISTEN", fmt.Sprintf("%q can be reached from other machines, which the embedded mode never is: listen on 127.0.0.1", c.OpsListen)},
 		{!isIssuer(c.Issuer), "CHIT_ISSUER", fmt.Sprintf("%q is not an http(s) URL without query and fragment: write https://auth.example.com", c.Issuer)},
 		{!tokens.ValidPrefix(c.TokenPrefix), "CHIT_TOKEN_PREFIX", fmt.Sprintf("%q is not 1 to 31 letters, digits and hyphens", c.TokenPrefix)},
 		{c.RedisWaitReplicas < 0, "CHIT_REDIS_WAIT_REPLICAS", fmt.Sprintf("%d is not a number of replicas: write 0 or more", c.RedisWaitReplicas)},
@@ -158,15 +180,15 @@ func (c *Config) complete() error {
 		{!slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel), "CHIT_LOG_LEVEL", fmt.Sprintf("%q is none of debug, info, warn, error", c.LogLevel)},
 	} {
 		if rule.bad {
-			faults = append(faults, fault(rule.setting, "%s", rule.message))
+			faults = append(faults, Fault(rule.setting, "%s", rule.message))
 		}
 	}
 	return errors.Join(append(faults,
-		c.TokenTTL.checkLifetime("CHIT_TOKEN_TTL"),
-		c.RequestTimeout.check("CHIT_REQUEST_TIMEOUT", time.Millisecond),
-		c.ClientMaxStale.check("CHIT_CLIENT_MAX_STALE", 0),
-		c.ShutdownDelay.check("CHIT_SHUTDOWN_DELAY", 0),
-		c.ShutdownTimeout.check("CHIT_SHUTDOWN_TIMEOUT", 0),
+		c.TokenTTL.CheckLifetime("CHIT_TOKEN_TTL"),
+		c.RequestTimeout.Check("CHIT_REQUEST_TIMEOUT", time.Millisecond),
+		c.ClientMaxStale.Check("CHIT_CLIENT_MAX_STALE", 0),
+		c.ShutdownDelay.Check("CHIT_SHUTDOWN_DELAY", 0),
+		c.ShutdownTimeout.Check("CHIT_SHUTDOWN_TIMEOUT", 0),
 		c.publicPair().check(),
 		c.opsPair().check(),
 		c.Throttling.check(),
@@ -181,11 +203,12 @@ func (c *Config) maxConcurrent() int {
 	return cmp.Or(c.MaxConcurrent, concurrentPerCPU*runtime.GOMAXPROCS(0))
 }
 
-func fault(setting, format string, args ...any) error {
+func Fault(setting, format string, args ...any) error {
 	return fmt.Errorf("%s: %s", setting, fmt.Sprintf(format, args...))
 }
 
-func isAddress(address string) bool {
+// IsAddress reports whether the text has a host, which may be empty, and a port.
+func IsAddress(address string) bool {
 	_, _, err := net.SplitHostPort(address)
 	return err == nil
 }

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"chit/app"
+	"chit/app/apptest"
 )
 
 // Valid URLs of servers that no test connects to.
 const (
-	aDatabase = "postgres://chit:" + password + "@db:5432/chit"
-	aRedis    = "redis://:" + password + "@redis:6379/0"
+	aDatabase = "postgres://chit:" + apptest.Password + "@db:5432/chit"
+	aRedis    = "redis://:" + apptest.Password + "@redis:6379/0"
 )
 
 // configure reads only the given settings from the environment: NAME value NAME value …
@@ -35,7 +36,7 @@ func configure(t *testing.T, settings ...string) (app.Config, error) {
 // Each row lists all faults that are reported, in this order.
 func TestBadSettingsAreAllReported(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
-	empty, blank, good := file(t, ""), file(t, " \n"), file(t, aDatabase)
+	empty, blank, good := apptest.File(t, ""), apptest.File(t, " \n"), apptest.File(t, aDatabase)
 	for _, row := range []struct {
 		name     string
 		settings []string
@@ -45,9 +46,9 @@ func TestBadSettingsAreAllReported(t *testing.T) {
 		{"Redis alone", []string{"CHIT_REDIS_URL", aRedis}, []string{"CHIT_DATABASE_URL: is not set, but CHIT_REDIS_URL is: set both, or neither for the embedded mode"}},
 		{"half by file", []string{"CHIT_DATABASE_URL_FILE", good}, []string{"CHIT_REDIS_URL: is not set, but CHIT_DATABASE_URL is: set both, or neither for the embedded mode"}},
 
-		{"other database", []string{"CHIT_DATABASE_URL", "mysql://chit:" + password + "@db/chit", "CHIT_REDIS_URL", aRedis}, []string{"CHIT_DATABASE_URL: must begin with postgres://"}},
-		{"database by keywords", []string{"CHIT_DATABASE_URL", "host=db password=" + password, "CHIT_REDIS_URL", aRedis}, []string{"CHIT_DATABASE_URL: must begin with postgres://"}},
-		{"other Redis", []string{"CHIT_DATABASE_URL", aDatabase, "CHIT_REDIS_URL", "http://:" + password + "@redis"}, []string{"CHIT_REDIS_URL: must begin with redis:// or rediss://"}},
+		{"other database", []string{"CHIT_DATABASE_URL", "mysql://chit:" + apptest.Password + "@db/chit", "CHIT_REDIS_URL", aRedis}, []string{"CHIT_DATABASE_URL: must begin with postgres://"}},
+		{"database by keywords", []string{"CHIT_DATABASE_URL", "host=db password=" + apptest.Password, "CHIT_REDIS_URL", aRedis}, []string{"CHIT_DATABASE_URL: must begin with postgres://"}},
+		{"other Redis", []string{"CHIT_DATABASE_URL", aDatabase, "CHIT_REDIS_URL", "http://:" + apptest.Password + "@redis"}, []string{"CHIT_REDIS_URL: must begin with redis:// or rediss://"}},
 		{"no Redis database", []string{"CHIT_DATABASE_URL", aDatabase, "CHIT_REDIS_URL", aRedis + "x"}, []string{"CHIT_REDIS_URL: must end with the number of a database, or with none"}},
 		{"unknown Redis option", []string{"CHIT_DATABASE_URL", aDatabase, "CHIT_REDIS_URL", aRedis + "?colour=red"}, []string{"CHIT_REDIS_URL: unexpected option: colour"}},
 
@@ -131,15 +132,15 @@ func TestEmbeddedModeListensOnLoopbackAlone(t *testing.T) {
 func TestMalformedURLsAreNeverRepeated(t *testing.T) {
 	for setting, urls := range map[string][]string{
 		"CHIT_DATABASE_URL": {
-			"postgres://chit:" + password + "@db:port/chit", "postgres://chit:%zz" + password + "@db/chit", "postgres://chit:" + password + "@[::1/chit",
-			"postgres://chit:p@" + password + "@db:port/chit", "postgres://chit:p/" + password + "@db/chit", "postgres://chit:a b" + password + "@db/chit",
-			"postgres://db/chit?password=" + password + "&sslmode=perhaps", "postgres://chit:%zz@" + password + ":x@db/chit",
-			"postgres://chit:p`: " + password + "@db:port/chit", "postgres://chit:" + password + "@db/chit?connect_timeout=soon",
+			"postgres://chit:" + apptest.Password + "@db:port/chit", "postgres://chit:%zz" + apptest.Password + "@db/chit", "postgres://chit:" + apptest.Password + "@[::1/chit",
+			"postgres://chit:p@" + apptest.Password + "@db:port/chit", "postgres://chit:p/" + apptest.Password + "@db/chit", "postgres://chit:a b" + apptest.Password + "@db/chit",
+			"postgres://db/chit?password=" + apptest.Password + "&sslmode=perhaps", "postgres://chit:%zz@" + apptest.Password + ":x@db/chit",
+			"postgres://chit:p`: " + apptest.Password + "@db:port/chit", "postgres://chit:" + apptest.Password + "@db/chit?connect_timeout=soon",
 		},
 		"CHIT_REDIS_URL": {
-			"redis://:" + password + "@redis:port", "redis://:%zz" + password + "@redis", "redis://:" + password, "redis://:" + password + "@[::1",
-			"redis://:" + password + "@redis/zero", "redis://:" + password + "@redis?read_timeout=soon", "redis://u:p/" + password + "@redis",
-			"redis://:" + password + "@redis?master_name=chit&addr=1:2:3",
+			"redis://:" + apptest.Password + "@redis:port", "redis://:%zz" + apptest.Password + "@redis", "redis://:" + apptest.Password, "redis://:" + apptest.Password + "@[::1",
+			"redis://:" + apptest.Password + "@redis/zero", "redis://:" + apptest.Password + "@redis?read_timeout=soon", "redis://u:p/" + apptest.Password + "@redis",
+			"redis://:" + apptest.Password + "@redis?master_name=chit&addr=1:2:3",
 		},
 	} {
 		for _, url := range urls {
@@ -149,7 +150,7 @@ func TestMalformedURLsAreNeverRepeated(t *testing.T) {
 				if err == nil || !strings.HasPrefix(err.Error(), setting+": ") || strings.Contains(err.Error(), "\n") {
 					t.Fatalf("not one fault of %s: %v", setting, err)
 				}
-				if strings.Contains(err.Error(), password) {
+				if strings.Contains(err.Error(), apptest.Password) {
 					t.Errorf("the password is in the message: %v", err)
 				}
 			})
@@ -177,7 +178,7 @@ func TestURLFormsThatAreTaken(t *testing.T) {
 }
 
 func TestURLsFromFilesLoseTheirLineBreak(t *testing.T) {
-	config, err := configure(t, "CHIT_DATABASE_URL_FILE", file(t, aDatabase+"\n"), "CHIT_REDIS_URL_FILE", file(t, aRedis+"\r\n"))
+	config, err := configure(t, "CHIT_DATABASE_URL_FILE", apptest.File(t, aDatabase+"\n"), "CHIT_REDIS_URL_FILE", apptest.File(t, aRedis+"\r\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,14 +215,4 @@ func TestFlagsWinOverVariables(t *testing.T) {
 	if err != nil || config.TokenTTL.Duration != 90*time.Second {
 		t.Errorf("%v, %v", config.TokenTTL, err)
 	}
-}
-
-// file creates a file with this content and returns its path.
-func file(t *testing.T, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

@@ -12,13 +12,11 @@ import (
 
 	"github.com/redis/go-redis/v9/logging"
 
-	"chit/models"
-	"chit/repository"
 	"chit/tokens"
 )
 
-// errNoEmbeddedServer means that there are no tokens, because they end with the embedded server.
-var errNoEmbeddedServer = errors.New("no embedded server is running")
+// ErrNoEmbeddedServer means that there are no tokens, because they end with the embedded server.
+var ErrNoEmbeddedServer = errors.New("no embedded server is running")
 
 // redisFile names the file in which an embedded server writes the URL of its Redis. Commands run in other
 // processes and read it.
@@ -48,9 +46,9 @@ func announceRedis(database, url string) (withdraw func() error, err error) {
 	}, nil
 }
 
-// openTokens opens the Redis of the settings, which need not answer yet. In the embedded mode it opens the
-// Redis of the running server, and returns errNoEmbeddedServer if there is none.
-func (s *Stores) openTokens(ctx context.Context) (*tokens.Store, error) {
+// OpenTokens opens the Redis of the settings, which need not answer yet. In the embedded mode it opens the
+// Redis of the running server, and returns ErrNoEmbeddedServer if there is none.
+func (s *Stores) OpenTokens(ctx context.Context) (*tokens.Store, error) {
 	logging.Disable() // go-redis logs errors that it also returns
 	url := s.RedisURL
 	if s.Embedded() {
@@ -76,40 +74,5 @@ func (s *Stores) openTokens(ctx context.Context) (*tokens.Store, error) {
 }
 
 func (s *Stores) noEmbeddedServer() error {
-	return fmt.Errorf("%w on %s, so there are no tokens: start `chit serve`, or set CHIT_DATABASE_URL and CHIT_REDIS_URL", errNoEmbeddedServer, s.EmbeddedDatabase)
-}
-
-// completeBoth reads the settings that are given as files, and returns every fault, for a command that
-// needs the database and Redis.
-func (s *Stores) completeBoth() error {
-	if faults := errors.Join(s.resolve(), s.validate(), s.checkHalves()); faults != nil {
-		return usageError{faults}
-	}
-	return nil
-}
-
-// withTokens opens the database and Redis and calls do.
-func (s *Stores) withTokens(c *console, do func(*repository.Clients, *tokens.Store) error) error {
-	store, err := s.openTokens(c)
-	if err != nil {
-		return err
-	}
-	defer store.Redis.Close()
-	err = s.withClients(c, func(clients *repository.Clients) error { return do(clients, store) })
-	if errors.Is(err, models.ErrUnavailable) && c.Err() == nil {
-		if failure := store.Ping(c); failure != nil {
-			return diagnosed(store.Redis, failure, err)
-		}
-	}
-	return err
-}
-
-// withTokensIfAny is like withTokens. In the embedded mode without a running server, it calls do with a nil
-// store.
-func (s *Stores) withTokensIfAny(c *console, do func(*repository.Clients, *tokens.Store) error) error {
-	err := s.withTokens(c, do)
-	if errors.Is(err, errNoEmbeddedServer) {
-		return s.withClients(c, func(clients *repository.Clients) error { return do(clients, nil) })
-	}
-	return err
+	return fmt.Errorf("%w on %s, so there are no tokens: start `chit serve`, or set CHIT_DATABASE_URL and CHIT_REDIS_URL", ErrNoEmbeddedServer, s.EmbeddedDatabase)
 }

@@ -10,25 +10,26 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"chit/app/apptest"
 )
 
 // startPiped starts a server whose log goes into a pipe. The reader has read the log up to the line with
 // the addresses.
-func startPiped(t *testing.T) (p *program, reader *os.File) {
+func startPiped(t *testing.T) (p *apptest.Process, reader *os.File) {
 	t.Helper()
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { reader.Close() })
-	p = &program{t: t, cmd: command(t, anyPort, "--shutdown-delay=0s")}
-	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, writer
-	p.run()
+	cmd := apptest.ChitCommand(t, apptest.AnyPort, "--shutdown-delay=0s")
+	cmd.Stderr = writer
+	p = apptest.Launch(t, cmd)
 	writer.Close()
 	lines := bufio.NewScanner(reader)
 	for lines.Scan() {
-		if found := loggedURL.FindStringSubmatch(lines.Text()); found != nil {
-			p.URL, p.OpsURL = found[1], loggedOpsURL.FindStringSubmatch(lines.Text())[1]
+		if p.ListensAt(lines.Text()) {
 			return p, reader
 		}
 	}
@@ -37,7 +38,7 @@ func startPiped(t *testing.T) (p *program, reader *os.File) {
 }
 
 // hammer makes this many requests. Each must be answered.
-func hammer(t *testing.T, p *program, requests int) {
+func hammer(t *testing.T, p *apptest.Process, requests int) {
 	t.Helper()
 	var wait sync.WaitGroup
 	for range 8 {
@@ -66,11 +67,11 @@ func TestLogThatNobodyReads(t *testing.T) {
 	t.Parallel()
 	p, _ := startPiped(t)
 	hammer(t, p, 4000) // the pipe takes about 200 of the lines
-	if got := get(t, p.URL+"/readyz"); got.Status != http.StatusOK {
+	if got := apptest.Get(t, p.URL+"/readyz"); got.Status != http.StatusOK {
 		t.Errorf("/readyz: %d", got.Status)
 	}
-	p.signal(syscall.SIGTERM)
-	if state := p.ended(10 * time.Second); state.ExitCode() != 0 {
+	p.Signal(syscall.SIGTERM)
+	if state := p.Ended(10 * time.Second); state.ExitCode() != 0 {
 		t.Errorf("%v", state)
 	}
 }
@@ -81,12 +82,12 @@ func TestLogReaderGoesAway(t *testing.T) {
 	p, reader := startPiped(t)
 	reader.Close()
 	hammer(t, p, 400)
-	eventually(t, 5*time.Second, "the lines are counted", func() bool {
-		metrics := get(t, p.OpsURL+"/metrics").Body
+	apptest.Eventually(t, 5*time.Second, "the lines are counted", func() bool {
+		metrics := apptest.Get(t, p.OpsURL+"/metrics").Body
 		return strings.Contains(metrics, "chit_log_lines_dropped_total") && !strings.Contains(metrics, "chit_log_lines_dropped_total 0\n")
 	})
-	p.signal(syscall.SIGTERM)
-	if state := p.ended(10 * time.Second); state.ExitCode() != 0 {
+	p.Signal(syscall.SIGTERM)
+	if state := p.Ended(10 * time.Second); state.ExitCode() != 0 {
 		t.Errorf("%v", state)
 	}
 }
@@ -94,12 +95,12 @@ func TestLogReaderGoesAway(t *testing.T) {
 // SIGHUP, which a closed terminal sends, stops the server in order.
 func TestSIGHUPDrains(t *testing.T) {
 	t.Parallel()
-	p := start(t, nil, "--shutdown-delay=300ms")
-	p.signal(syscall.SIGHUP)
-	eventually(t, 5*time.Second, "it is not ready", func() bool { return get(t, p.URL+"/readyz").Text("status") == "stopping" })
-	p.token(demo, demoSecret)
-	if state := p.ended(10 * time.Second); state.ExitCode() != 0 || !strings.Contains(p.stderr.String(), "stopped") {
-		t.Errorf("%v: %s", state, p.stderr.String())
+	p := apptest.StartChit(t, nil, "--shutdown-delay=300ms")
+	p.Signal(syscall.SIGHUP)
+	apptest.Eventually(t, 5*time.Second, "it is not ready", func() bool { return apptest.Get(t, p.URL+"/readyz").Text("status") == "stopping" })
+	p.Token(demo, demoSecret)
+	if state := p.Ended(10 * time.Second); state.ExitCode() != 0 || !strings.Contains(p.Stderr.String(), "stopped") {
+		t.Errorf("%v: %s", state, p.Stderr.String())
 	}
 }
 
@@ -107,20 +108,18 @@ func TestSIGHUPDrains(t *testing.T) {
 func TestNohup(t *testing.T) {
 	t.Parallel()
 	guard := []string{"CHIT_GUARD_LISTEN=127.0.0.1:0", "CHIT_GUARD_OPS_LISTEN=127.0.0.1:0", "CHIT_GUARD_ISSUER=http://127.0.0.1:1", "CHIT_GUARD_CLIENT_SECRET=x"}
-	for _, cmd := range []*exec.Cmd{command(t, anyPort, "serve", "--shutdown-delay=0s"), command(t, guard, "guard", "--client-id=api")} {
-		cmd.Path, cmd.Args = tool(t, "nohup"), append([]string{"nohup"}, cmd.Args...)
-		p := &program{t: t, cmd: cmd}
-		cmd.Stdout, cmd.Stderr = &p.stdout, &p.stderr
-		p.run()
-		p.listening()
-		p.signal(syscall.SIGHUP)
+	for _, cmd := range []*exec.Cmd{apptest.ChitCommand(t, apptest.AnyPort, "serve", "--shutdown-delay=0s"), apptest.ChitCommand(t, guard, "guard", "--client-id=api")} {
+		cmd.Path, cmd.Args = apptest.Tool(t, "nohup"), append([]string{"nohup"}, cmd.Args...)
+		p := apptest.Launch(t, cmd)
+		p.Listening()
+		p.Signal(syscall.SIGHUP)
 		time.Sleep(200 * time.Millisecond) // time to notice a signal that is not ignored
-		if strings.Contains(p.stderr.String(), "stopping") {
+		if strings.Contains(p.Stderr.String(), "stopping") {
 			t.Errorf("%v stops at SIGHUP", cmd.Args)
 		}
-		p.signal(syscall.SIGTERM)
-		if state := p.ended(10 * time.Second); state.ExitCode() != 0 {
-			t.Errorf("%v: %v: %s", cmd.Args, state, p.stderr.String())
+		p.Signal(syscall.SIGTERM)
+		if state := p.Ended(10 * time.Second); state.ExitCode() != 0 {
+			t.Errorf("%v: %v: %s", cmd.Args, state, p.Stderr.String())
 		}
 	}
 }

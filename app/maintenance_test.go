@@ -30,7 +30,7 @@ const (
 func TestMaintenanceRunsAsWritten(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"bash", "redis-cli", "sha256sum", "pg_dump", "pg_restore"} {
-		tool(t, name)
+		apptest.Tool(t, name)
 	}
 	document, err := os.ReadFile("../docs/maintenance.md")
 	if err != nil {
@@ -78,10 +78,10 @@ func (m *maintained) newRedisURL() string {
 }
 
 // node starts a node that does not change the schema.
-func (m *maintained) node(database, redis string) *program {
+func (m *maintained) node(database, redis string) *apptest.Process {
 	m.t.Helper()
-	p := start(m.t, []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=" + redis, "CHIT_MIGRATE=off"})
-	if got := get(m.t, p.URL+"/readyz"); got.Text("status") != "ready" {
+	p := apptest.StartChit(m.t, []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=" + redis, "CHIT_MIGRATE=off"})
+	if got := apptest.Get(m.t, p.URL+"/readyz"); got.Text("status") != "ready" {
 		m.t.Errorf("/readyz: %d %s", got.Status, got.Body)
 	}
 	return p
@@ -100,8 +100,8 @@ func (m *maintained) changeRedisPassword() {
 	m.node(m.database.URL, m.newRedisURL())
 	m.run("OLD_PASSWORD")
 	m.node(m.database.URL, m.newRedisURL())
-	refused := chit(m.t, []string{"CHIT_DATABASE_URL=" + m.database.URL, "CHIT_REDIS_URL=" + m.redis.URL, anyPort[0], anyPort[1]})
-	if !strings.Contains(refused.stderr, "refuses the user or password") {
+	refused := apptest.Chit(m.t, []string{"CHIT_DATABASE_URL=" + m.database.URL, "CHIT_REDIS_URL=" + m.redis.URL, apptest.AnyPort[0], apptest.AnyPort[1]})
+	if !strings.Contains(refused.Stderr, "refuses the user or password") {
 		m.t.Errorf("with the old password: %+v", refused)
 	}
 	m.redis.URL = m.newRedisURL()
@@ -110,14 +110,14 @@ func (m *maintained) changeRedisPassword() {
 func (m *maintained) changeDatabasePassword() {
 	m.t.Helper()
 	apptest.Psql(m.t, m.database.URL, leastPrivilege(m.t)[0][2]) // the role of the server
-	apptest.Psql(m.t, m.database.URL, "ALTER ROLE chit_server PASSWORD '"+password+"'")
+	apptest.Psql(m.t, m.database.URL, "ALTER ROLE chit_server PASSWORD '"+apptest.Password+"'")
 	m.node(as(m.t, m.database.URL, "chit_server"), m.redis.URL)
 	m.run("chit_server_2")
-	apptest.Psql(m.t, m.database.URL, "ALTER ROLE chit_server_2 PASSWORD '"+password+"'")
+	apptest.Psql(m.t, m.database.URL, "ALTER ROLE chit_server_2 PASSWORD '"+apptest.Password+"'")
 	m.run("NOLOGIN")
 	m.node(as(m.t, m.database.URL, "chit_server_2"), m.redis.URL)
-	refused := chit(m.t, []string{"CHIT_DATABASE_URL=" + as(m.t, m.database.URL, "chit_server"), "CHIT_REDIS_URL=" + m.redis.URL}, "client", "list")
-	if !strings.Contains(refused.stderr, "not permitted to log in") {
+	refused := apptest.Chit(m.t, []string{"CHIT_DATABASE_URL=" + as(m.t, m.database.URL, "chit_server"), "CHIT_REDIS_URL=" + m.redis.URL}, "client", "list")
+	if !strings.Contains(refused.Stderr, "not permitted to log in") {
 		m.t.Errorf("the first role: %+v", refused)
 	}
 }
@@ -126,20 +126,20 @@ func (m *maintained) restore() {
 	m.t.Helper()
 	env := []string{"CHIT_DATABASE_URL=" + m.database.URL, "CHIT_REDIS_URL=" + m.redis.URL}
 	p := m.node(m.database.URL, m.redis.URL)
-	secret := create(m.t, env, "billing-job").ClientSecret
-	token := p.token("billing-job", secret)
+	secret := apptest.Create(m.t, env, "billing-job").ClientSecret
+	token := p.Token("billing-job", secret)
 	m.run("pg_dump")
 	apptest.Psql(m.t, m.database.URL, "UPDATE oauth_client SET disabled_at = now(), tokens_revoked_before = now()")
-	create(m.t, env, "later")
+	apptest.Create(m.t, env, "later")
 	m.run("pg_restore")
-	eventually(m.t, soon, "the client is as it was in the backup", func() bool {
-		return p.post("/token", "billing-job", secret, tokenPlease).Status == http.StatusOK
+	apptest.Eventually(m.t, apptest.Soon, "the client is as it was in the backup", func() bool {
+		return p.Post("/token", "billing-job", secret, tokenPlease).Status == http.StatusOK
 	})
-	if p.post("/introspect", "billing-job", secret, "token="+token).JSON()["active"] != false {
+	if p.Post("/introspect", "billing-job", secret, "token="+token).JSON()["active"] != false {
 		m.t.Error("a token of before is active")
 	}
-	if list := chit(m.t, env, "client", "list"); strings.Contains(list.stdout, "later") {
-		m.t.Errorf("a client that is not in the backup: %s", list.stdout)
+	if list := apptest.Chit(m.t, env, "client", "list"); strings.Contains(list.Stdout, "later") {
+		m.t.Errorf("a client that is not in the backup: %s", list.Stdout)
 	}
 }
 
@@ -150,6 +150,6 @@ func as(t *testing.T, rawURL, user string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed.User = url.UserPassword(user, password)
+	parsed.User = url.UserPassword(user, apptest.Password)
 	return parsed.String()
 }

@@ -184,8 +184,8 @@ func TestRotationCostsNoRequest(t *testing.T) {
 	old := startLoad(nodes, "changing", "secret")
 	defer old.stop()
 	env := []string{"CHIT_DATABASE_URL=" + nodes[0].DatabaseURL, "CHIT_REDIS_URL=" + nodes[0].RedisURL}
-	rotated := chit(t, env, "client", "rotate-secret", "changing", "--overlap", "1h", "--output", "json")
-	_, rest, _ := strings.Cut(rotated.stdout, `"client_secret": "`)
+	rotated := apptest.Chit(t, env, "client", "rotate-secret", "changing", "--overlap", "1h", "--output", "json")
+	_, rest, _ := strings.Cut(rotated.Stdout, `"client_secret": "`)
 	secret, _, _ := strings.Cut(rest, `"`)
 	for _, node := range nodes {
 		node.Token("changing", secret)
@@ -195,7 +195,7 @@ func TestRotationCostsNoRequest(t *testing.T) {
 	time.Sleep(time.Second)
 	old.check(t, "the old secret")
 	fresh.check(t, "the new secret")
-	if shown := chit(t, env, "client", "show", "changing", "--output", "json"); !strings.Contains(shown.stdout, `"last_used_at": 1`) {
+	if shown := apptest.Chit(t, env, "client", "show", "changing", "--output", "json"); !strings.Contains(shown.Stdout, `"last_used_at": 1`) {
 		t.Errorf("the use of the old secret does not show: %v", shown)
 	}
 	if !strings.Contains(nodes[0].Log(), `"retired_secret":true`) {

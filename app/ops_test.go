@@ -15,7 +15,7 @@ func TestOpsEndpointsAreNotPublic(t *testing.T) {
 	t.Parallel()
 	s := apptest.Embedded(t)
 	for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline", "/debug/pprof/symbol"} {
-		if got := get(t, s.OpsURL+path); got.Status != http.StatusOK || got.Body == "" {
+		if got := apptest.Get(t, s.OpsURL+path); got.Status != http.StatusOK || got.Body == "" {
 			t.Errorf("ops %s: %d", path, got.Status)
 		}
 		if got := s.Get(path); got.Status != http.StatusNotFound || got.Text("error") == "" {
@@ -23,7 +23,7 @@ func TestOpsEndpointsAreNotPublic(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/token", "/introspect", "/readyz", "/"} {
-		if got := get(t, s.OpsURL+path); got.Status != http.StatusNotFound {
+		if got := apptest.Get(t, s.OpsURL+path); got.Status != http.StatusNotFound {
 			t.Errorf("ops %s: %d", path, got.Status)
 		}
 	}
@@ -80,7 +80,7 @@ func TestStrangersMakeNoNewMetrics(t *testing.T) {
 				request.Host = mark + ".example.com"
 				request.Header.Set("User-Agent", mark)
 				request.SetBasicAuth(mark, mark)
-				send(t, request)
+				apptest.Send(t, request)
 			}
 		}
 	}
@@ -104,7 +104,7 @@ var sampleLine = regexp.MustCompile(`(?m)^(chit_\w+(?:{.*})?) (\S+)$`)
 func samples(t *testing.T, s *apptest.Server) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	for _, match := range sampleLine.FindAllStringSubmatch(get(t, s.OpsURL+"/metrics").Body, -1) {
+	for _, match := range sampleLine.FindAllStringSubmatch(apptest.Get(t, s.OpsURL+"/metrics").Body, -1) {
 		found[match[1]] = match[2]
 	}
 	return found

@@ -60,27 +60,27 @@ func TestRolesMayDoNothingElse(t *testing.T) {
 // In a Cluster the server needs a few more commands, which the document names.
 func TestRoleInACluster(t *testing.T) {
 	t.Parallel()
-	bash := tool(t, "bash")
+	bash := apptest.Tool(t, "bash")
 	node := apptest.StartRedis(t, "--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1")
 	node.CLI("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
 	for _, block := range leastPrivilege(t) {
 		if strings.Contains(block[2], "SETUSER chit-server") {
 			cmd := exec.Command(bash, "-c", block[2])
-			cmd.Env = append(os.Environ(), "CHIT_REDIS_URL="+node.URL, "SECRET="+password)
+			cmd.Env = append(os.Environ(), "CHIT_REDIS_URL="+node.URL, "SECRET="+apptest.Password)
 			if out, err := cmd.CombinedOutput(); err != nil || string(out) != "OK\n" {
 				t.Fatalf("%v: %s", err, out)
 			}
 		}
 	}
-	eventually(t, 10*time.Second, "the cluster", func() bool { return strings.Contains(node.CLI("CLUSTER", "INFO"), "cluster_state:ok") })
+	apptest.Eventually(t, 10*time.Second, "the cluster", func() bool { return strings.Contains(node.CLI("CLUSTER", "INFO"), "cluster_state:ok") })
 	node.CLI("ACL", "SETUSER", "chit-server", "+cluster|slots", "+asking")
-	database := migrated(t)
-	p := start(t, []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=redis://chit-server:" + password + "@" + node.Addr + "?addr=" + node.Addr})
-	secret := create(t, []string{"CHIT_DATABASE_URL=" + database}, "billing-job").ClientSecret
-	token := p.token("billing-job", secret)
-	p.introspect50(t, "billing-job", secret, token)
-	p.post("/token", "billing-job", "wrong", tokenPlease)
-	if got := p.post("/revoke", "billing-job", secret, "token="+token); got.Status != http.StatusOK {
+	database := apptest.Migrated(t)
+	p := apptest.StartChit(t, []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=redis://chit-server:" + apptest.Password + "@" + node.Addr + "?addr=" + node.Addr})
+	secret := apptest.Create(t, []string{"CHIT_DATABASE_URL=" + database}, "billing-job").ClientSecret
+	token := p.Token("billing-job", secret)
+	introspect50(t, p, "billing-job", secret, token)
+	p.Post("/token", "billing-job", "wrong", tokenPlease)
+	if got := p.Post("/revoke", "billing-job", secret, "token="+token); got.Status != http.StatusOK {
 		t.Errorf("revocation: %d %s", got.Status, got.Body)
 	}
 	privileges{redis: node}.refusedNothing(t)
@@ -92,12 +92,12 @@ func TestRoleThatWaitsForReplicas(t *testing.T) {
 	g := granted(t)
 	host, port, _ := strings.Cut(g.redis.Addr, ":")
 	replica := apptest.StartRedis(t, "--replicaof", host, port)
-	eventually(t, 30*time.Second, "the replica is in sync", func() bool { return strings.Contains(replica.CLI("INFO", "replication"), "master_link_status:up") })
+	apptest.Eventually(t, 30*time.Second, "the replica is in sync", func() bool { return strings.Contains(replica.CLI("INFO", "replication"), "master_link_status:up") })
 	g.redis.CLI("ACL", "SETUSER", "chit-server", "+wait", "(~oauth:replicated +set)")
-	p := start(t, append(g.as(t, "server"), "CHIT_MIGRATE=off", "CHIT_REDIS_WAIT_REPLICAS=1"))
-	secret := create(t, g.as(t, "operator"), "billing-job").ClientSecret
-	token := p.token("billing-job", secret)
-	if got := p.post("/revoke", "billing-job", secret, "token="+token); got.Status != http.StatusOK {
+	p := apptest.StartChit(t, append(g.as(t, "server"), "CHIT_MIGRATE=off", "CHIT_REDIS_WAIT_REPLICAS=1"))
+	secret := apptest.Create(t, g.as(t, "operator"), "billing-job").ClientSecret
+	token := p.Token("billing-job", secret)
+	if got := p.Post("/revoke", "billing-job", secret, "token="+token); got.Status != http.StatusOK {
 		t.Errorf("revocation: %d %s", got.Status, got.Body)
 	}
 	g.refusedNothing(t)

@@ -28,10 +28,10 @@ type privileges struct {
 // granted runs the blocks of the section "Least privilege" as they stand.
 func granted(t *testing.T) privileges {
 	t.Helper()
-	bash := tool(t, "bash")
+	bash := apptest.Tool(t, "bash")
 	g := privileges{apptest.StartPostgreSQL(t), apptest.StartRedis(t)}
-	if up := chit(t, []string{"CHIT_DATABASE_URL=" + g.database.URL}, "migrate", "up"); up.status != 0 {
-		t.Fatal(up.stderr)
+	if up := apptest.Chit(t, []string{"CHIT_DATABASE_URL=" + g.database.URL}, "migrate", "up"); up.Status != 0 {
+		t.Fatal(up.Stderr)
 	}
 	for _, block := range leastPrivilege(t) {
 		if block[1] == "sql" {
@@ -39,13 +39,13 @@ func granted(t *testing.T) privileges {
 			continue
 		}
 		cmd := exec.Command(bash, "-euo", "pipefail", "-c", block[2])
-		cmd.Env = append(os.Environ(), "CHIT_REDIS_URL="+g.redis.URL, "SECRET="+password)
+		cmd.Env = append(os.Environ(), "CHIT_REDIS_URL="+g.redis.URL, "SECRET="+apptest.Password)
 		if out, err := cmd.CombinedOutput(); err != nil || string(out) != "OK\n" {
 			t.Fatalf("%v: %s\n%s", err, out, block[2])
 		}
 	}
 	for _, role := range []string{"server", "operator", "revoker"} {
-		apptest.Psql(t, g.database.URL, "ALTER ROLE chit_"+role+" PASSWORD '"+password+"'")
+		apptest.Psql(t, g.database.URL, "ALTER ROLE chit_"+role+" PASSWORD '"+apptest.Password+"'")
 	}
 	return g
 }
@@ -76,7 +76,7 @@ func (g privileges) as(t *testing.T, role string) (env []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parsed.User = url.UserPassword(stores.user, password)
+		parsed.User = url.UserPassword(stores.user, apptest.Password)
 		env = append(env, setting+"="+parsed.String())
 	}
 	return env
@@ -86,7 +86,7 @@ func (g privileges) sql(t *testing.T, role, statement string) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, strings.Replace(withPassword(t, g.database.URL), "://chit:", "://chit_"+role+":", 1))
+	conn, err := pgx.Connect(ctx, strings.Replace(apptest.WithPassword(t, g.database.URL), "://chit:", "://chit_"+role+":", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func (g privileges) sql(t *testing.T, role, statement string) error {
 
 func (g privileges) client(t *testing.T, role string) *redis.Client {
 	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: g.redis.Addr, Username: "chit-" + role, Password: password, DisableIdentity: true})
+	client := redis.NewClient(&redis.Options{Addr: g.redis.Addr, Username: "chit-" + role, Password: apptest.Password, DisableIdentity: true})
 	t.Cleanup(func() { client.Close() })
 	return client
 }
@@ -130,52 +130,52 @@ func (g privileges) usedAll(t *testing.T) {
 func TestRolesSuffice(t *testing.T) {
 	t.Parallel()
 	g := granted(t)
-	p := start(t, append(g.as(t, "server"), "CHIT_MIGRATE=off"))
+	p := apptest.StartChit(t, append(g.as(t, "server"), "CHIT_MIGRATE=off"))
 	operator := g.as(t, "operator")
-	secret := create(t, operator, "billing-job").ClientSecret
+	secret := apptest.Create(t, operator, "billing-job").ClientSecret
 	g.introspectTogether(t, p, "billing-job", secret)
-	if got := p.post("/token", "billing-job", "wrong", tokenPlease); got.Status != http.StatusUnauthorized {
+	if got := p.Post("/token", "billing-job", "wrong", tokenPlease); got.Status != http.StatusUnauthorized {
 		t.Errorf("a wrong secret: %d %s", got.Status, got.Body)
 	}
 	if g.redis.CLI("KEYS", "oauth:throttle:*") == "" {
 		t.Error("the failure is not counted in Redis")
 	}
-	token := p.token("billing-job", secret)
-	if got := p.post("/revoke", "billing-job", secret, "token="+token); got.Status != http.StatusOK {
+	token := p.Token("billing-job", secret)
+	if got := p.Post("/revoke", "billing-job", secret, "token="+token); got.Status != http.StatusOK {
 		t.Errorf("revocation: %d %s", got.Status, got.Body)
 	}
-	if got := get(t, p.URL+"/readyz"); got.Status != http.StatusOK {
+	if got := apptest.Get(t, p.URL+"/readyz"); got.Status != http.StatusOK {
 		t.Errorf("not ready: %s", got.Body)
 	}
-	eventually(t, 2*time.Second, "it listens", func() bool {
-		return strings.Contains(get(t, p.OpsURL+"/metrics").Body, "chit_client_cache_listening 1")
+	apptest.Eventually(t, 2*time.Second, "it listens", func() bool {
+		return strings.Contains(apptest.Get(t, p.OpsURL+"/metrics").Body, "chit_client_cache_listening 1")
 	})
-	rotate(t, operator, "--overlap=1h")
-	eventually(t, 5*time.Second, "the use of a retired secret is written down", func() bool {
-		p.token("billing-job", secret) // before the node knows of the rotation, this is the current secret
+	apptest.Chit(t, operator, "client", "rotate-secret", "billing-job", "--overlap=1h").Says(t, "billing-job")
+	apptest.Eventually(t, 5*time.Second, "the use of a retired secret is written down", func() bool {
+		p.Token("billing-job", secret) // before the node knows of the rotation, this is the current secret
 		return apptest.Psql(t, g.database.URL, "SELECT count(last_used_at) FROM oauth_client_retired_secret") == "1"
 	})
 	g.redis.CLI("CONFIG", "SET", "notify-keyspace-events", "Ege")
-	apptest.Receive(t, p.URL, "api", create(t, operator, "api", "--resource-server").ClientSecret).Quiet(1)
+	apptest.Receive(t, p.URL, "api", apptest.Create(t, operator, "api", "--resource-server").ClientSecret).Quiet(1)
 	g.operate(t, operator, p, secret)
 	g.refusedNothing(t)
 	g.usedAll(t)
-	if log := p.stderr.String(); strings.Contains(log, "permission denied") || strings.Contains(log, "NOPERM") {
+	if log := p.Stderr.String(); strings.Contains(log, "permission denied") || strings.Contains(log, "NOPERM") {
 		t.Error(log)
 	}
 }
 
 // introspectTogether makes concurrent requests until the server has asked Redis for several tokens at once.
-func (g privileges) introspectTogether(t *testing.T, p *program, client, secret string) {
+func (g privileges) introspectTogether(t *testing.T, p *apptest.Process, client, secret string) {
 	t.Helper()
-	token := p.token(client, secret)
-	eventually(t, 20*time.Second, "an MGET", func() bool {
-		p.introspect50(t, client, secret, token)
+	token := p.Token(client, secret)
+	apptest.Eventually(t, 20*time.Second, "an MGET", func() bool {
+		introspect50(t, p, client, secret, token)
 		return strings.Contains(g.redis.CLI("INFO", "commandstats"), "cmdstat_mget:")
 	})
 }
 
-func (p *program) introspect50(t *testing.T, client, secret, token string) {
+func introspect50(t *testing.T, p *apptest.Process, client, secret, token string) {
 	t.Helper()
 	var wait sync.WaitGroup
 	for range 50 {
@@ -183,11 +183,8 @@ func (p *program) introspect50(t *testing.T, client, secret, token string) {
 			request, _ := http.NewRequest(http.MethodPost, p.URL+"/introspect", strings.NewReader("token="+token))
 			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			request.SetBasicAuth(client, secret)
-			response, err := oneShot.RoundTrip(request)
-			if err != nil {
-				t.Error(err)
-			} else if response.Body.Close(); response.StatusCode != http.StatusOK {
-				t.Errorf("introspection: %s", response.Status)
+			if got := apptest.Send(t, request); got.Status != http.StatusOK {
+				t.Errorf("introspection: %d %s", got.Status, got.Body)
 			}
 		})
 	}
@@ -195,16 +192,16 @@ func (p *program) introspect50(t *testing.T, client, secret, token string) {
 }
 
 // operate runs every command that reads or changes something.
-func (g privileges) operate(t *testing.T, env []string, p *program, secret string) {
+func (g privileges) operate(t *testing.T, env []string, p *apptest.Process, secret string) {
 	t.Helper()
-	token, other := p.token("billing-job", secret), p.token("billing-job", secret)
+	token, other := p.Token("billing-job", secret), p.Token("billing-job", secret)
 	for _, line := range []string{
 		"migrate status", "client list", "client show billing-job", "client update billing-job --ttl=900s",
 		"token list --client=billing-job", "token inspect --id=" + tokens.ID(token), "token revoke --id=" + tokens.ID(other),
 		"token revoke --client=billing-job --yes", "token revoke --all --yes", "client disable billing-job --yes",
 		"client enable billing-job", "client rotate-secret billing-job --overlap=0s --revoke-tokens --yes", "client delete billing-job --yes",
 	} {
-		if got := chit(t, env, strings.Fields(line)...); got.status != 0 {
+		if got := apptest.Chit(t, env, strings.Fields(line)...); got.Status != 0 {
 			t.Errorf("chit %s: %+v", line, got)
 		}
 	}
@@ -214,21 +211,21 @@ func (g privileges) operate(t *testing.T, env []string, p *program, secret strin
 func TestRevokersRevoke(t *testing.T) {
 	t.Parallel()
 	g := granted(t)
-	p := start(t, append(g.as(t, "server"), "CHIT_MIGRATE=off"))
-	secret := create(t, g.as(t, "operator"), "billing-job").ClientSecret
+	p := apptest.StartChit(t, append(g.as(t, "server"), "CHIT_MIGRATE=off"))
+	secret := apptest.Create(t, g.as(t, "operator"), "billing-job").ClientSecret
 	env := g.as(t, "revoker")
 	for name, revoke := range map[string]func(token string){
-		"jti":   func(token string) { chit(t, env, "token", "revoke", "--id", tokens.ID(token)) },
-		"token": func(token string) { chitWith(t, token, env, "token", "revoke", "--token=-") },
+		"jti":   func(token string) { apptest.Chit(t, env, "token", "revoke", "--id", tokens.ID(token)) },
+		"token": func(token string) { apptest.ChitWith(t, token, env, "token", "revoke", "--token=-") },
 		"DEL":   func(token string) { g.client(t, "revoker").Del(t.Context(), "oauth:token:"+tokens.ID(token)) },
 		"SQL": func(string) {
 			_ = g.sql(t, "revoker", "UPDATE oauth_client SET tokens_revoked_before = now() WHERE client_id = 'billing-job'")
 		},
 	} {
-		token := p.token("billing-job", secret)
+		token := p.Token("billing-job", secret)
 		revoke(token)
-		eventually(t, soon, name, func() bool {
-			return p.post("/introspect", "billing-job", secret, "token="+token).Body == `{"active":false}`
+		apptest.Eventually(t, apptest.Soon, name, func() bool {
+			return p.Post("/introspect", "billing-job", secret, "token="+token).Body == `{"active":false}`
 		})
 	}
 	g.refusedNothing(t)

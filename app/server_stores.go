@@ -16,8 +16,8 @@ import (
 const startTimeout = 10 * time.Second
 
 func (s *Server) openDatabase(ctx context.Context, log *slog.Logger) (err error) {
-	dialect := s.config.dialect()
-	if s.clients, err = s.config.openClients(); err != nil {
+	dialect := s.config.Dialect()
+	if s.clients, err = s.config.OpenClients(); err != nil {
 		return err
 	}
 	s.closers = append(s.closers, s.clients.Close)
@@ -39,7 +39,7 @@ func (s *Server) openDatabase(ctx context.Context, log *slog.Logger) (err error)
 // checkSchema returns an error if the database lacks a step. It only warns if the database has steps that
 // this program does not know: during a rolling upgrade, nodes of the old version still run.
 func (s *Server) checkSchema(ctx context.Context, log *slog.Logger) error {
-	steps, err := migrations.Status(ctx, s.clients.DB(), s.config.dialect())
+	steps, err := migrations.Status(ctx, s.clients.DB(), s.config.Dialect())
 	if err != nil {
 		return err
 	}
@@ -68,13 +68,13 @@ func (s *Server) openRedis(ctx context.Context) (err error) {
 	}
 	s.closers = append(s.closers, s.redis.Close)
 	if err := pingAtStart(ctx, (&tokens.Store{Redis: s.redis}).Ping); err != nil {
-		return diagnosed(s.redis, err, err)
+		return Diagnosed(s.redis, err, err)
 	}
 	return nil
 }
 
-// diagnosed adds the likely fault in CHIT_REDIS_URL to err. failure is the error of Redis.
-func diagnosed(client redis.UniversalClient, failure, err error) error {
+// Diagnosed adds the likely fault in CHIT_REDIS_URL to err. failure is the error of Redis.
+func Diagnosed(client redis.UniversalClient, failure, err error) error {
 	if what := tokens.Diagnose(client, failure); what != "" {
 		return fmt.Errorf("%s (CHIT_REDIS_URL): %w", what, err)
 	}

@@ -10,55 +10,57 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"chit/app/apptest"
 )
 
 // A load balancer sees that the server is not ready, and no request is refused meanwhile.
 func TestSIGTERMServesOnThenEndsWithWhatIsInFlight(t *testing.T) {
 	t.Parallel()
 	const delay = time.Second
-	p := start(t, nil, "--shutdown-delay=1s", "--request-timeout=10s")
+	p := apptest.StartChit(t, nil, "--shutdown-delay=1s", "--request-timeout=10s")
 	slow := halfRequest(t, p)
-	if got := get(t, p.URL+"/readyz"); got.Status != http.StatusOK || got.Text("status") != "ready" {
+	if got := apptest.Get(t, p.URL+"/readyz"); got.Status != http.StatusOK || got.Text("status") != "ready" {
 		t.Fatalf("before: %d %s", got.Status, got.Body)
 	}
 	told := time.Now()
-	p.signal(syscall.SIGTERM)
-	eventually(t, delay, "it is not ready", func() bool { return get(t, p.URL+"/readyz").Status == http.StatusServiceUnavailable })
-	if got := get(t, p.URL+"/readyz").Text("status"); got != "stopping" {
+	p.Signal(syscall.SIGTERM)
+	apptest.Eventually(t, delay, "it is not ready", func() bool { return apptest.Get(t, p.URL+"/readyz").Status == http.StatusServiceUnavailable })
+	if got := apptest.Get(t, p.URL+"/readyz").Text("status"); got != "stopping" {
 		t.Errorf("status %q", got)
 	}
-	p.token(demo, demoSecret)
-	eventually(t, 10*time.Second, "it stops listening", func() bool { return !reachable(p.URL) })
+	p.Token(demo, demoSecret)
+	apptest.Eventually(t, 10*time.Second, "it stops listening", func() bool { return !reachable(p.URL) })
 	if after := time.Since(told); after < delay {
 		t.Errorf("it stopped listening after %v, before the delay was over", after)
 	}
 	if got := slow.finish(); got.StatusCode != http.StatusOK {
 		t.Errorf("the request in flight: %s", got.Status)
 	}
-	if state := p.ended(10 * time.Second); state.ExitCode() != 0 {
-		t.Errorf("%v: %s", state, p.stderr.String())
+	if state := p.Ended(10 * time.Second); state.ExitCode() != 0 {
+		t.Errorf("%v: %s", state, p.Stderr.String())
 	}
 }
 
 func TestSIGTERMGivesUpAtTheTimeout(t *testing.T) {
 	t.Parallel()
-	p := start(t, nil, "--shutdown-delay=0s", "--shutdown-timeout=200ms")
+	p := apptest.StartChit(t, nil, "--shutdown-delay=0s", "--shutdown-timeout=200ms")
 	halfRequest(t, p)
-	p.signal(syscall.SIGTERM)
-	if state := p.ended(5 * time.Second); state.ExitCode() != 1 {
+	p.Signal(syscall.SIGTERM)
+	if state := p.Ended(5 * time.Second); state.ExitCode() != 1 {
 		t.Errorf("status %v", state)
 	}
-	if log := p.stderr.String(); !strings.Contains(log, "still in flight") {
+	if log := p.Stderr.String(); !strings.Contains(log, "still in flight") {
 		t.Errorf("it does not say why: %s", log)
 	}
 }
 
 func TestSIGINTDoesNotWaitForLoadBalancers(t *testing.T) {
 	t.Parallel()
-	p := start(t, nil, "--shutdown-delay=1m")
-	p.signal(syscall.SIGINT)
-	if state := p.ended(5 * time.Second); state.ExitCode() != 0 {
-		t.Errorf("%v: %s", state, p.stderr.String())
+	p := apptest.StartChit(t, nil, "--shutdown-delay=1m")
+	p.Signal(syscall.SIGINT)
+	if state := p.Ended(5 * time.Second); state.ExitCode() != 0 {
+		t.Errorf("%v: %s", state, p.Stderr.String())
 	}
 }
 
@@ -67,14 +69,14 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	for _, second := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(second.String(), func(t *testing.T) {
 			t.Parallel()
-			p := start(t, nil, "--shutdown-delay=1m")
-			p.signal(syscall.SIGTERM)
-			eventually(t, 5*time.Second, "it says that it stops", func() bool { return strings.Contains(p.stderr.String(), "stopping") })
-			p.signal(second)
-			if state := p.ended(5 * time.Second); state.ExitCode() != 1 {
+			p := apptest.StartChit(t, nil, "--shutdown-delay=1m")
+			p.Signal(syscall.SIGTERM)
+			apptest.Eventually(t, 5*time.Second, "it says that it stops", func() bool { return strings.Contains(p.Stderr.String(), "stopping") })
+			p.Signal(second)
+			if state := p.Ended(5 * time.Second); state.ExitCode() != 1 {
 				t.Errorf("it ended otherwise: %v", state)
 			}
-			if log := p.stderr.String(); !strings.HasSuffix(log, "chit: a second signal, "+second.String()+": ended without waiting for requests in flight\n") {
+			if log := p.Stderr.String(); !strings.HasSuffix(log, "chit: a second signal, "+second.String()+": ended without waiting for requests in flight\n") {
 				t.Errorf("it does not say why: %s", log)
 			}
 		})
@@ -88,7 +90,7 @@ type slowRequest struct {
 	rest string
 }
 
-func halfRequest(t *testing.T, p *program) *slowRequest {
+func halfRequest(t *testing.T, p *apptest.Process) *slowRequest {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
 	if err != nil {
@@ -102,7 +104,7 @@ func halfRequest(t *testing.T, p *program) *slowRequest {
 		t.Fatal(err)
 	}
 	// Connections are accepted in order. When this request is answered, the other connection was accepted.
-	get(t, p.URL+"/healthz")
+	apptest.Get(t, p.URL+"/healthz")
 	return &slowRequest{t, conn, body[half:]}
 }
 

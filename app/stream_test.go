@@ -12,24 +12,6 @@ import (
 	"chit/models"
 )
 
-// Ending all tokens of a client is one event, however many keys are deleted.
-func TestPurgeIsOneEvent(t *testing.T) {
-	t.Parallel()
-	r := startRevoking(t)
-	stream := apptest.Receive(t, r.URL, "api", "api")
-	stream.Quiet(1)
-	if end := chit(t, r.env, "token", "revoke", "--client", "billing-job", "--yes"); end.status != 0 {
-		t.Fatal(end.stderr)
-	}
-	changes := stream.Quiet(2)
-	if len(changes) != 1 || changes[0].Name != "client" || changes[0].Data != `{"client_id":"billing-job"}` {
-		t.Errorf("%d events: %.300v", len(changes), changes)
-	}
-	if keys := r.redis.CLI("KEYS", "oauth:token:*"); keys != "oauth:token:"+r.others[0] {
-		t.Errorf("keys are left: %.300s", keys)
-	}
-}
-
 // streamed is a server with the resource server api and a stream.
 func streamed(t *testing.T) (*apptest.Server, *apptest.Stream) {
 	t.Helper()
@@ -119,10 +101,10 @@ func TestReceiverThatDoesNotRead(t *testing.T) {
 	fmt.Fprintf(conn, "GET /invalidations HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YXBpOmFwaQ==\r\n\r\n")
 	receivers := func(n int) func() bool {
 		return func() bool {
-			return strings.Contains(get(t, s.OpsURL+"/metrics").Body, fmt.Sprintf("\nchit_invalidation_receivers %d\n", n))
+			return strings.Contains(apptest.Get(t, s.OpsURL+"/metrics").Body, fmt.Sprintf("\nchit_invalidation_receivers %d\n", n))
 		}
 	}
-	eventually(t, 2*time.Second, "two receivers", receivers(2))
+	apptest.Eventually(t, 2*time.Second, "two receivers", receivers(2))
 	client := s.Redis.Client()
 	for round := 0; !receivers(1)(); round++ {
 		keys := make([]any, 0, 1000)
@@ -144,10 +126,10 @@ func TestReceiverThatDoesNotRead(t *testing.T) {
 // SIGTERM ends streams in order, after the delay, and the process does not wait for them.
 func TestStreamEndsAtSIGTERM(t *testing.T) {
 	t.Parallel()
-	p := start(t, []string{"CHIT_SHUTDOWN_DELAY=700ms"})
+	p := apptest.StartChit(t, []string{"CHIT_SHUTDOWN_DELAY=700ms"})
 	stream := apptest.Receive(t, p.URL, "my-resource-server", "my-resource-secret")
 	began := time.Now()
-	p.signal(syscall.SIGTERM)
+	p.Signal(syscall.SIGTERM)
 	for event := stream.Next(); event.Name != ""; event = stream.Next() {
 	}
 	if took := time.Since(began); took < 600*time.Millisecond || took > 3*time.Second {
@@ -156,5 +138,5 @@ func TestStreamEndsAtSIGTERM(t *testing.T) {
 	if err := stream.Err(); err != nil {
 		t.Errorf("the stream was cut: %v", err)
 	}
-	p.ended(5 * time.Second)
+	p.Ended(5 * time.Second)
 }

@@ -57,7 +57,7 @@ func (n *perMinute) UnmarshalText(text []byte) error {
 
 func (n perMinute) check(setting string) error {
 	if n.malformed != "" {
-		return fault(setting, "%s", n.malformed)
+		return Fault(setting, "%s", n.malformed)
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 
 func (n networks) check(setting string) error {
 	if n.malformed != "" {
-		return fault(setting, "%s", n.malformed)
+		return Fault(setting, "%s", n.malformed)
 	}
 	return nil
 }

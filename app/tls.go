@@ -38,9 +38,9 @@ func (p keyPair) check() error {
 	case p.cert == "" && p.key == "":
 		return nil
 	case p.cert == "":
-		return fault(p.certSetting, half, p.keySetting)
+		return Fault(p.certSetting, half, p.keySetting)
 	case p.key == "":
-		return fault(p.keySetting, half, p.certSetting)
+		return Fault(p.keySetting, half, p.certSetting)
 	}
 	cert, key, err := p.read()
 	if err == nil {
@@ -52,11 +52,11 @@ func (p keyPair) check() error {
 func (p keyPair) read() (cert, key []byte, err error) {
 	cert, certErr := os.ReadFile(p.cert)
 	if certErr != nil {
-		certErr = fault(p.certSetting, "cannot be read: %v", certErr)
+		certErr = Fault(p.certSetting, "cannot be read: %v", certErr)
 	}
 	key, keyErr := os.ReadFile(p.key)
 	if keyErr != nil {
-		keyErr = fault(p.keySetting, "cannot be read: %v", keyErr)
+		keyErr = Fault(p.keySetting, "cannot be read: %v", keyErr)
 	}
 	return cert, key, errors.Join(certErr, keyErr)
 }
@@ -64,7 +64,7 @@ func (p keyPair) read() (cert, key []byte, err error) {
 func (p keyPair) parse(cert, key []byte) (*tls.Certificate, error) {
 	parsed, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, fault(p.certSetting, "and %s cannot be used: %v", p.keySetting, err)
+		return nil, Fault(p.certSetting, "and %s cannot be used: %v", p.keySetting, err)
 	}
 	return &parsed, nil
 }
@@ -99,7 +99,7 @@ func (c *certificate) forHandshake(*tls.ClientHelloInfo) (*tls.Certificate, erro
 		defer c.looking.Unlock()
 		if time.Since(c.looked) >= lookInterval {
 			if err := c.look(); err != nil {
-				c.log.Warn("the changed certificate cannot be used, so the old one stays in use", "cause", explain(err))
+				c.log.Warn("the changed certificate cannot be used, so the old one stays in use", "cause", err)
 			}
 		}
 	}

@@ -18,18 +18,18 @@ func TestStoresByTLS(t *testing.T) {
 	redis, redisURL := apptest.StartSecureRedis(t, ca, ca.Issue("127.0.0.1"), "--tls-auth-clients", "yes")
 	redisURL += "?" + url.Values{"sslrootcert": {ca.File}, "sslcert": {own.Cert}, "sslkey": {own.Key}}.Encode()
 	env := []string{"CHIT_DATABASE_URL=" + databaseURL, "CHIT_REDIS_URL=" + redisURL}
-	p := start(t, env)
-	secret := create(t, env, "billing-job").ClientSecret
-	token := p.token("billing-job", secret)
-	if p.post("/introspect", "billing-job", secret, "token="+token).JSON()["active"] != true {
+	p := apptest.StartChit(t, env)
+	secret := apptest.Create(t, env, "billing-job").ClientSecret
+	token := p.Token("billing-job", secret)
+	if p.Post("/introspect", "billing-job", secret, "token="+token).JSON()["active"] != true {
 		t.Error("a token is inactive")
 	}
-	if got := get(t, p.URL+"/readyz"); got.Status != http.StatusOK {
+	if got := apptest.Get(t, p.URL+"/readyz"); got.Status != http.StatusOK {
 		t.Errorf("not ready: %s", got.Body)
 	}
 	// The listening connection uses TLS, too.
-	eventually(t, soon, "the listener", func() bool {
-		return strings.Contains(get(t, p.OpsURL+"/metrics").Body, "chit_client_cache_listening 1")
+	apptest.Eventually(t, apptest.Soon, "the listener", func() bool {
+		return strings.Contains(apptest.Get(t, p.OpsURL+"/metrics").Body, "chit_client_cache_listening 1")
 	})
 	if got := apptest.Psql(t, database.URL, "SELECT count(*) > 1, bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_addr IS NOT NULL AND pid <> pg_backend_pid()"); got != "t|t" {
 		t.Errorf("some connections, and all by TLS: %s", got)
@@ -40,7 +40,7 @@ func TestStoresByTLS(t *testing.T) {
 			t.Errorf("a connection without TLS: %s", line)
 		}
 	}
-	if revoked := chitWith(t, token, env, "token", "revoke", "--token=-"); revoked.status != 0 {
+	if revoked := apptest.ChitWith(t, token, env, "token", "revoke", "--token=-"); revoked.Status != 0 {
 		t.Errorf("the command line: %+v", revoked)
 	}
 }
@@ -51,7 +51,7 @@ func TestStoresThatCannotShowWhoTheyAre(t *testing.T) {
 	ca, stranger := apptest.NewAuthority(t), apptest.NewAuthority(t)
 	database, databaseURL := apptest.StartSecurePostgreSQL(t, ca, ca.Issue("127.0.0.1"))
 	plain := apptest.StartRedis(t)
-	_, redisURL := apptest.StartSecureRedis(t, ca, ca.Issue("127.0.0.1"), "--requirepass", password)
+	_, redisURL := apptest.StartSecureRedis(t, ca, ca.Issue("127.0.0.1"), "--requirepass", apptest.Password)
 	_, closedURL := apptest.StartSecureRedis(t, ca, ca.Issue("127.0.0.1"), "--tls-auth-clients", "yes")
 	_, misnamedURL := apptest.StartSecureRedis(t, ca, ca.Issue("redis.example.com"))
 	with := func(authority string) string { return "?sslrootcert=" + url.QueryEscape(authority) }
@@ -69,8 +69,8 @@ func TestStoresThatCannotShowWhoTheyAre(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			got := chit(t, append([]string{"CHIT_LOG_LEVEL=error", "CHIT_DATABASE_URL=" + row.database, "CHIT_REDIS_URL=" + row.redis}, anyPort...))
-			if got.status != 1 || !isOneLine(got.stderr) || !strings.Contains(got.stderr, row.want) || strings.Contains(got.stderr, password) {
+			got := apptest.Chit(t, append([]string{"CHIT_LOG_LEVEL=error", "CHIT_DATABASE_URL=" + row.database, "CHIT_REDIS_URL=" + row.redis}, apptest.AnyPort...))
+			if got.Status != 1 || !apptest.IsOneLine(got.Stderr) || !strings.Contains(got.Stderr, row.want) || strings.Contains(got.Stderr, apptest.Password) {
 				t.Errorf("%+v", got)
 			}
 		})

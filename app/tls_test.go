@@ -105,7 +105,7 @@ func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 	becomes := func(name string) {
 		t.Helper()
 		for _, url := range []string{s.URL, s.OpsURL} {
-			eventually(t, 2*time.Second, name, func() bool { return now(url) == name })
+			apptest.Eventually(t, 2*time.Second, name, func() bool { return now(url) == name })
 		}
 	}
 	becomes("first.example.com")
@@ -121,7 +121,7 @@ func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 	warned := func(times int) func() bool {
 		return func() bool { return now(s.URL) == "third.example.com" && strings.Count(s.Log(), warning) >= times }
 	}
-	eventually(t, 3*time.Second, "a warning", warned(1))
+	apptest.Eventually(t, 3*time.Second, "a warning", warned(1))
 	time.Sleep(2100 * time.Millisecond)
 	if now(s.URL) == "" || strings.Count(s.Log(), warning) != 1 {
 		t.Errorf("the same fault is told %d times:\n%s", strings.Count(s.Log(), warning), s.Log())
@@ -129,7 +129,7 @@ func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "..data")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 3*time.Second, "another warning", warned(2))
+	apptest.Eventually(t, 3*time.Second, "another warning", warned(2))
 	publish(t, dir, stranger)
 	becomes("fourth.example.com")
 }
@@ -172,33 +172,33 @@ func TestHealthOfAServerWithTLS(t *testing.T) {
 	t.Parallel()
 	own := apptest.NewAuthority(t).Issue("auth.example.com") // and not 127.0.0.1
 	env := []string{"CHIT_TLS_CERT=" + own.Cert, "CHIT_TLS_KEY=" + own.Key}
-	p := start(t, env, "--shutdown-delay=1m")
+	p := apptest.StartChit(t, env, "--shutdown-delay=1m")
 	address, secure := strings.CutPrefix(p.URL, "https://")
 	if !secure || strings.HasPrefix(p.OpsURL, "https:") {
 		t.Errorf("%s, %s", p.URL, p.OpsURL)
 	}
-	chit(t, append(env, "CHIT_LISTEN="+address), "health").want(t, 0, address+" is ready")
-	chit(t, nil, "health", "--listen", address, "--tls-cert", own.Cert).want(t, 0, address+" is ready")
-	health(t, address).want(t, 1, address+" is not ready: it answers 400, and not as Chit does: is it another server?")
-	p.signal(syscall.SIGTERM)
-	eventually(t, 5*time.Second, "it stops", func() bool {
-		return chit(t, env, "health", "--listen", address).stderr == "chit: "+address+" is not ready: stopping\n"
+	apptest.Chit(t, append(env, "CHIT_LISTEN="+address), "health").Succeeds(t, address+" is ready")
+	apptest.Chit(t, nil, "health", "--listen", address, "--tls-cert", own.Cert).Succeeds(t, address+" is ready")
+	apptest.Chit(t, []string{"CHIT_LISTEN=" + address}, "health").Fails(t, address+" is not ready: it answers 400, and not as Chit does: is it another server?")
+	p.Signal(syscall.SIGTERM)
+	apptest.Eventually(t, 5*time.Second, "it stops", func() bool {
+		return apptest.Chit(t, env, "health", "--listen", address).Stderr == "chit: "+address+" is not ready: stopping\n"
 	})
 }
 
 func TestWelcomeOfAServerWithTLS(t *testing.T) {
 	t.Parallel()
-	bash := tool(t, "bash")
+	bash := apptest.Tool(t, "bash")
 	own := apptest.NewAuthority(t).Issue("localhost")
-	p := start(t, nil, secured(own)...)
+	p := apptest.StartChit(t, nil, secured(own)...)
 	var lines []string
-	eventually(t, 5*time.Second, "the welcome", func() bool { return strings.Contains(p.stdout.String(), "redis-cli") })
-	for line := range strings.Lines(p.stdout.String()) {
+	apptest.Eventually(t, 5*time.Second, "the welcome", func() bool { return strings.Contains(p.Stdout.String(), "redis-cli") })
+	for line := range strings.Lines(p.Stdout.String()) {
 		if command, indented := strings.CutPrefix(line, "  "); indented {
 			lines = append(lines, strings.TrimSpace(command))
 		}
 	}
-	out := paste(t, bash, lines[0]+"\n"+lines[1], lines[2], lines[3], lines[2])
+	out := apptest.Paste(t, bash, lines[0]+"\n"+lines[1], lines[2], lines[3], lines[2])
 	if !strings.HasPrefix(out[1], `{"active":true,`) || out[3] != `{"active":false}` {
 		t.Errorf("%q", out)
 	}
@@ -207,7 +207,7 @@ func TestWelcomeOfAServerWithTLS(t *testing.T) {
 func TestBadCertificateSettingsAreAllReported(t *testing.T) {
 	ca := apptest.NewAuthority(t)
 	one, other := ca.Issue("one"), ca.Issue("other")
-	missing, empty := filepath.Join(t.TempDir(), "missing"), file(t, "")
+	missing, empty := filepath.Join(t.TempDir(), "missing"), apptest.File(t, "")
 	for _, row := range []struct {
 		name     string
 		settings []string

@@ -5,6 +5,7 @@ package models
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,9 @@ const ClientCredentials = "client_credentials"
 
 // maxClientID is the length of the column client_id, in characters.
 const maxClientID = 255
+
+// MaxTTLSeconds is the longest lifetime of tokens that the column token_ttl_seconds can hold.
+const MaxTTLSeconds = math.MaxInt32
 
 // Client is a row of oauth_client, together with the client's retired secrets.
 type Client struct {

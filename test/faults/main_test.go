@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"chit/app"
 	"chit/app/apptest"
+	"chit/app/cli"
 )
 
 var tablePath = flag.String("table", "", "path, from the root of the module, of the page that gets the table")
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 			_, _ = os.NewFile(3, "leash").Read(make([]byte, 1)) // nothing is written: this waits for the end
 			os.Exit(3)
 		}()
-		app.Main()
+		cli.Main()
 	}
 	if os.Getenv("GORACE") == "" {
 		// With the race detector a process sleeps for a second before it exits. That includes every chit.

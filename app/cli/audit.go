@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"log/syslog"
+	"os"
+	"os/user"
+	"strconv"
+
+	"chit/app"
+)
+
+// The events of the command line's audit trail.
+const (
+	auditClientCreated  = "client_created"
+	auditClientUpdated  = "client_updated"
+	auditSecretRotated  = "client_secret_rotated"
+	auditClientDisabled = "client_disabled"
+	auditClientEnabled  = "client_enabled"
+	auditClientDeleted  = "client_deleted"
+	auditTokenRevoked   = "token_revoked"
+	auditTokensRevoked  = "tokens_revoked"
+)
+
+// auditFlag is the flag of all commands that change something.
+type auditFlag struct {
+	AuditLog string `name:"audit-log" env:"CHIT_AUDIT_LOG" placeholder:"PATH" help:"File to append a line of JSON to for each change; - is standard error (default: the system log, if there is one)."`
+}
+
+// check returns a fault if the file cannot be written to. Commands call it before they change anything.
+func (f auditFlag) check() error {
+	if f.AuditLog == "" || f.AuditLog == "-" {
+		return nil
+	}
+	file, err := f.open()
+	if err != nil {
+		return app.Fault("CHIT_AUDIT_LOG", "cannot be written to: %v", err)
+	}
+	return file.Close()
+}
+
+func (f auditFlag) open() (*os.File, error) {
+	return os.OpenFile(f.AuditLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+}
+
+// note writes an audit line for a change. The attributes must not contain a secret. If the line cannot be
+// written, the command fails at its end.
+func (f auditFlag) note(c *console, event string, attributes ...slog.Attr) {
+	var line bytes.Buffer
+	record := slog.New(slog.NewJSONHandler(&line, nil)).With(slog.String("event", event), slog.String("operator", operator()))
+	record.LogAttrs(c, slog.LevelInfo, "command", attributes...)
+	if err := f.write(c, line.Bytes()); err != nil {
+		*c.unnoted = fmt.Errorf("the change is made, but not noted in the audit log: %w", err)
+	}
+}
+
+func (f auditFlag) write(c *console, line []byte) error {
+	switch f.AuditLog {
+	case "":
+		system, err := syslog.New(syslog.LOG_AUTH|syslog.LOG_INFO, "chit")
+		if err != nil {
+			return nil // there is no system log, for example in a container
+		}
+		defer system.Close()
+		return system.Info(string(line))
+	case "-":
+		_, err := c.err.Write(line)
+		return err
+	}
+	file, err := f.open()
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(line)
+	return errors.Join(err, file.Close())
+}
+
+// operator returns the name of the system user that runs the command.
+func operator() string {
+	name := "uid " + strconv.Itoa(os.Getuid())
+	if found, err := user.Current(); err == nil {
+		name = cmp.Or(found.Username, name)
+	}
+	if by := os.Getenv("SUDO_USER"); by != "" {
+		return name + ", by sudo of " + by
+	}
+	return name
+}
