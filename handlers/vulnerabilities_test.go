@@ -146,15 +146,15 @@ func TestKeycloakCVE20268922OlderRevocationInstant(t *testing.T) {
 		name string
 		do   func() error
 	}{
-		{"revoke the client's tokens", func() error { _, err := clients.RevokeTokens(t.Context(), "alice"); return err }},
-		{"revoke all tokens", func() error { _, err := clients.RevokeAllTokens(t.Context()); return err }},
+		{"revoke the client's tokens", func() error { _, err := clients.RevokeTokens(t.Context(), "alice", nil); return err }},
+		{"revoke all tokens", func() error { _, _, err := clients.RevokeAllTokens(t.Context()); return err }},
 		{"rotate and revoke", func() error {
-			_, _, err := clients.RotateSecret(t.Context(), "alice", repository.Rotation{SecretHash: secretHash, RevokeTokens: true})
+			_, _, err := clients.RotateSecret(t.Context(), "alice", repository.Rotation{SecretHash: secretHash, RevokeTokens: true}, nil)
 			return err
 		}},
-		{"disable", func() error { _, err := clients.Disable(t.Context(), "alice"); return err }},
-		{"enable", func() error { _, err := clients.Enable(t.Context(), "alice"); return err }},
-		{"update", func() error { _, err := clients.Update(t.Context(), "alice", repository.Changes{}); return err }},
+		{"disable", func() error { _, err := clients.Disable(t.Context(), "alice", nil); return err }},
+		{"enable", func() error { _, err := clients.Enable(t.Context(), "alice", nil); return err }},
+		{"update", func() error { _, err := clients.Update(t.Context(), "alice", repository.Changes{}, nil); return err }},
 	} {
 		if err := step.do(); err != nil {
 			t.Fatalf("%s: %v", step.name, err)

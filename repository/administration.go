@@ -16,6 +16,7 @@ import (
 type Changes struct {
 	Name            *string
 	Scope           *string // separated by spaces
+	GrantTypes      *string // separated by spaces
 	ResourceServer  *bool
 	TokenTTLSeconds *int64 // 0: the server's default
 }
@@ -27,17 +28,23 @@ type Rotation struct {
 	RevokeTokens bool          // also make all tokens inactive that were issued until now
 }
 
+// Condition decides whether a client may be changed. It gets the client as it is, without its retired
+// secrets, while no one else can change it. If it returns an error, the client stays as it is, and the
+// method returns that error. A nil Condition allows every change.
+type Condition func(*models.Client) error
+
 // changeable are the columns that change may write. It never writes any other column.
 var changeable = []string{
-	"client_secret_hash", "client_name", "allowed_scopes", "is_resource_server", "token_ttl_seconds",
-	"disabled_at", "tokens_revoked_before", "updated_at",
+	"client_secret_hash", "client_name", "allowed_scopes", "grant_types", "is_resource_server",
+	"token_ttl_seconds", "disabled_at", "tokens_revoked_before", "updated_at",
 }
 
 // Update makes the changes to a client and returns the client after them, or models.ErrClientNotFound.
-func (c *Clients) Update(ctx context.Context, id string, changes Changes) (*models.Client, error) {
-	return c.change(ctx, "update client", id, func(_ *gorm.DB, client *models.Client, _ time.Time) error {
+func (c *Clients) Update(ctx context.Context, id string, changes Changes, allowed Condition) (*models.Client, error) {
+	return c.change(ctx, "update client", id, allowed, func(_ *gorm.DB, client *models.Client, _ time.Time) error {
 		set(&client.ClientName, changes.Name)
 		set(&client.AllowedScopes, changes.Scope)
+		set(&client.GrantTypes, changes.GrantTypes)
 		set(&client.IsResourceServer, changes.ResourceServer)
 		if changes.TokenTTLSeconds != nil {
 			client.TokenTTLSeconds = changes.TokenTTLSeconds
@@ -57,8 +64,8 @@ func set[T any](field *T, value *T) {
 
 // Disable disables a client and revokes its tokens. It returns the client after the change, or
 // models.ErrClientNotFound. If the client is disabled already, disabled_at stays as it is.
-func (c *Clients) Disable(ctx context.Context, id string) (*models.Client, error) {
-	return c.change(ctx, "disable client", id, func(_ *gorm.DB, client *models.Client, now time.Time) error {
+func (c *Clients) Disable(ctx context.Context, id string, allowed Condition) (*models.Client, error) {
+	return c.change(ctx, "disable client", id, allowed, func(_ *gorm.DB, client *models.Client, now time.Time) error {
 		if client.DisabledAt == nil {
 			client.DisabledAt = &now
 		}
@@ -70,8 +77,8 @@ func (c *Clients) Disable(ctx context.Context, id string) (*models.Client, error
 // Enable enables a disabled client. It returns the client after the change, or models.ErrClientNotFound.
 // Tokens that Disable has revoked stay revoked. If the client was disabled by SQL alone, its tokens are
 // active again.
-func (c *Clients) Enable(ctx context.Context, id string) (*models.Client, error) {
-	return c.change(ctx, "enable client", id, func(_ *gorm.DB, client *models.Client, now time.Time) error {
+func (c *Clients) Enable(ctx context.Context, id string, allowed Condition) (*models.Client, error) {
+	return c.change(ctx, "enable client", id, allowed, func(_ *gorm.DB, client *models.Client, now time.Time) error {
 		// A node that did not know of Disable yet may have issued a token after it.
 		if revoked := client.TokensRevokedBefore; client.Disabled() && revoked != nil && !revoked.Before(*client.DisabledAt) {
 			revokeUpTo(client, now)
@@ -85,8 +92,8 @@ func (c *Clients) Enable(ctx context.Context, id string) (*models.Client, error)
 // the old secret expires; the zero time means that the old secret does not work any more. It also deletes
 // the client's expired retired secrets. It returns models.ErrClientNotFound, or models.ErrPublicClient for
 // a public client.
-func (c *Clients) RotateSecret(ctx context.Context, id string, rotation Rotation) (client *models.Client, oldExpires time.Time, err error) {
-	client, err = c.change(ctx, "rotate secret", id, func(tx *gorm.DB, client *models.Client, now time.Time) error {
+func (c *Clients) RotateSecret(ctx context.Context, id string, rotation Rotation, allowed Condition) (client *models.Client, oldExpires time.Time, err error) {
+	client, err = c.change(ctx, "rotate secret", id, allowed, func(tx *gorm.DB, client *models.Client, now time.Time) error {
 		if client.IsPublic {
 			return models.ErrPublicClient
 		}
@@ -133,40 +140,29 @@ func removeExpired(tx *gorm.DB, id string, now time.Time) error {
 
 // Delete deletes a client and its retired secrets. It returns models.ErrClientNotFound if there is no such
 // client.
-func (c *Clients) Delete(ctx context.Context, id string) error {
-	if !models.CanBeClientID(id) {
-		return models.ErrClientNotFound
-	}
-	deleted := c.db.WithContext(ctx).Delete(&models.Client{}, "client_id = ?", id)
-	if deleted.Error != nil {
-		return unavailable("delete client", deleted.Error)
-	}
-	if deleted.RowsAffected == 0 {
-		return models.ErrClientNotFound
-	}
-	return nil
+func (c *Clients) Delete(ctx context.Context, id string, allowed Condition) error {
+	_, err := c.locked(ctx, "delete client", id, allowed, func(tx *gorm.DB, client *models.Client) error {
+		return tx.Delete(&models.Client{}, "client_id = ?", id).Error
+	})
+	return err
 }
 
-// RevokeTokens makes all tokens of a client inactive that were issued until now. It returns that time by
-// the database's clock, or models.ErrClientNotFound.
-func (c *Clients) RevokeTokens(ctx context.Context, id string) (time.Time, error) {
-	client, err := c.change(ctx, "revoke tokens", id, func(_ *gorm.DB, client *models.Client, now time.Time) error {
+// RevokeTokens makes all tokens of a client inactive that were issued until now, by the database's clock. It
+// returns the client after the change, or models.ErrClientNotFound.
+func (c *Clients) RevokeTokens(ctx context.Context, id string, allowed Condition) (*models.Client, error) {
+	return c.change(ctx, "revoke tokens", id, allowed, func(_ *gorm.DB, client *models.Client, now time.Time) error {
 		revokeUpTo(client, now)
 		return nil
 	})
-	if err != nil {
-		return time.Time{}, err
-	}
-	return *client.TokensRevokedBefore, nil
 }
 
-// RevokeAllTokens is RevokeTokens for all clients.
-func (c *Clients) RevokeAllTokens(ctx context.Context) (now time.Time, err error) {
+// RevokeAllTokens is RevokeTokens for all clients. It returns the ids of the clients, in their order, and the
+// time up to which tokens are inactive.
+func (c *Clients) RevokeAllTokens(ctx context.Context) (ids []string, now time.Time, err error) {
 	err = c.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		// The clock is read after every row is locked. Tokens may be issued while this statement waits for
 		// the locks of others.
-		var locked []string
-		if err := tx.Model(&models.Client{}).Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Order("client_id").Pluck("client_id", &locked).Error; err != nil {
+		if err := tx.Model(&models.Client{}).Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Order("client_id").Pluck("client_id", &ids).Error; err != nil {
 			return err
 		}
 		if now, err = clock(tx); err != nil {
@@ -180,9 +176,9 @@ func (c *Clients) RevokeAllTokens(ctx context.Context) (now time.Time, err error
 		return tx.Model(&models.Client{}).Where(older, now).Update("tokens_revoked_before", now).Error
 	})
 	if err != nil {
-		return time.Time{}, unavailable("revoke all tokens", err)
+		return nil, time.Time{}, unavailable("revoke all tokens", err)
 	}
-	return now, nil
+	return ids, now, nil
 }
 
 // revokeUpTo makes the tokens inactive that were issued at or before now. It does not replace a later time.
@@ -192,31 +188,46 @@ func revokeUpTo(client *models.Client, now time.Time) {
 	}
 }
 
-// change alters a client's row and returns the client after the change. It locks the row in a transaction,
-// and calls alter with the time of the database's clock. If alter writes to other tables, it must use tx,
-// so that a concurrent DELETE of the client sees those rows.
-func (c *Clients) change(ctx context.Context, doing, id string, alter func(tx *gorm.DB, client *models.Client, now time.Time) error) (*models.Client, error) {
-	if !models.CanBeClientID(id) {
-		return nil, models.ErrClientNotFound
-	}
-	var client models.Client
-	err := c.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		if err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Take(&client, "client_id = ?", id).Error; err != nil {
-			return err
-		}
+// change alters a client's row and returns the client after the change. It calls alter with the time of the
+// database's clock, while the row is locked. If alter writes to other tables, it must use tx, so that a
+// concurrent DELETE of the client sees those rows.
+func (c *Clients) change(ctx context.Context, doing, id string, allowed Condition, alter func(tx *gorm.DB, client *models.Client, now time.Time) error) (*models.Client, error) {
+	return c.locked(ctx, doing, id, allowed, func(tx *gorm.DB, client *models.Client) error {
 		now, err := clock(tx)
 		if err != nil {
 			return err
 		}
-		if err := alter(tx, &client, now); err != nil {
+		if err := alter(tx, client, now); err != nil {
 			return err
 		}
-		if err := tx.Model(&client).Select(changeable).Updates(&client).Error; err != nil {
+		if err := tx.Model(client).Select(changeable).Updates(client).Error; err != nil {
 			return err
 		}
 		return tx.Find(&client.RetiredSecrets, "client_id = ?", id).Error
 	})
+}
+
+// locked calls do with a client whose row is locked in a transaction, and returns the client.
+func (c *Clients) locked(ctx context.Context, doing, id string, allowed Condition, do func(tx *gorm.DB, client *models.Client) error) (*models.Client, error) {
+	if !models.CanBeClientID(id) {
+		return nil, models.ErrClientNotFound
+	}
+	var client models.Client
+	var refused error
+	err := c.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		if err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Take(&client, "client_id = ?", id).Error; err != nil {
+			return err
+		}
+		if allowed != nil {
+			if refused = allowed(&client); refused != nil {
+				return refused
+			}
+		}
+		return do(tx, &client)
+	})
 	switch {
+	case refused != nil:
+		return nil, refused
 	case errors.Is(err, gorm.ErrRecordNotFound):
 		return nil, models.ErrClientNotFound
 	case errors.Is(err, models.ErrPublicClient):

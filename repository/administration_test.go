@@ -51,7 +51,7 @@ func (s suite) update(t *testing.T) {
 		{"lifetime", repository.Changes{TokenTTLSeconds: &ttl}, func(c *models.Client) bool { return *c.TokenTTLSeconds == 90 && c.IsResourceServer }},
 		{"the server's lifetime", repository.Changes{TokenTTLSeconds: &none}, func(c *models.Client) bool { return c.TokenTTLSeconds == nil }},
 	} {
-		returned, err := s.Update(t.Context(), "updated", row.changes)
+		returned, err := s.Update(t.Context(), "updated", row.changes, nil)
 		if err != nil || !row.want(returned) || !row.want(s.find(t, "updated")) {
 			t.Errorf("%s: %+v, %v", row.name, returned, err)
 		}
@@ -64,22 +64,22 @@ func (s suite) update(t *testing.T) {
 func (s suite) disableAndEnable(t *testing.T) {
 	s.register(t, "switched")
 	before := time.Now()
-	first, err := s.Disable(t.Context(), "switched")
+	first, err := s.Disable(t.Context(), "switched", nil)
 	if err != nil || !first.Disabled() || !first.DisabledAt.Equal(*first.TokensRevokedBefore) || !near(*first.DisabledAt, before) {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	second, err := s.Disable(t.Context(), "switched")
+	second, err := s.Disable(t.Context(), "switched", nil)
 	if err != nil || !second.DisabledAt.Equal(*first.DisabledAt) || !second.TokensRevokedBefore.After(*first.TokensRevokedBefore) {
 		t.Errorf("a second time: %+v, %v", second, err)
 	}
 	// A node that did not know of the change yet has issued a token.
 	straggler := models.AccessToken{ClientID: "switched", IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
 	time.Sleep(time.Millisecond)
-	enabled, err := s.Enable(t.Context(), "switched")
+	enabled, err := s.Enable(t.Context(), "switched", nil)
 	if err != nil || enabled.Disabled() || straggler.Active(enabled, time.Now()) || straggler.Active(s.find(t, "switched"), time.Now()) {
 		t.Errorf("enabled: %+v, %v", enabled, err)
 	}
-	again, err := s.Enable(t.Context(), "switched")
+	again, err := s.Enable(t.Context(), "switched", nil)
 	if err != nil || !again.TokensRevokedBefore.Equal(*enabled.TokensRevokedBefore) {
 		t.Errorf("enabled again: %+v, %v", again, err)
 	}
@@ -90,7 +90,7 @@ func (s suite) enableAfterSQL(t *testing.T) {
 	s.register(t, "paused")
 	token := models.AccessToken{ClientID: "paused", IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
 	s.exec(t, "UPDATE oauth_client SET disabled_at = CURRENT_TIMESTAMP WHERE client_id = 'paused'")
-	if enabled, err := s.Enable(t.Context(), "paused"); err != nil || !token.Active(enabled, time.Now()) || enabled.TokensRevokedBefore != nil {
+	if enabled, err := s.Enable(t.Context(), "paused", nil); err != nil || !token.Active(enabled, time.Now()) || enabled.TokensRevokedBefore != nil {
 		t.Errorf("%+v, %v", enabled, err)
 	}
 }
@@ -98,7 +98,7 @@ func (s suite) enableAfterSQL(t *testing.T) {
 func (s suite) delete(t *testing.T) {
 	s.register(t, "deleted")
 	s.exec(t, "INSERT INTO oauth_client_retired_secret (client_id, secret_hash, expires_at) VALUES ('deleted', 'old', '2999-01-01 00:00:00')")
-	if err := s.Delete(t.Context(), "deleted"); err != nil {
+	if err := s.Delete(t.Context(), "deleted", nil); err != nil {
 		t.Fatal(err)
 	}
 	s.register(t, "deleted")
@@ -112,10 +112,11 @@ func (s suite) revokeTokens(t *testing.T) {
 	s.register(t, "untouched")
 	issued := models.AccessToken{ClientID: "revoked", IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
 	time.Sleep(time.Millisecond)
-	instant, err := s.RevokeTokens(t.Context(), "revoked")
-	if err != nil || !near(instant, time.Now()) {
-		t.Fatalf("%v, %v", instant, err)
+	changed, err := s.RevokeTokens(t.Context(), "revoked", nil)
+	if err != nil || !near(*changed.TokensRevokedBefore, time.Now()) {
+		t.Fatalf("%+v, %v", changed, err)
 	}
+	instant := *changed.TokensRevokedBefore
 	client := s.find(t, "revoked")
 	if !client.TokensRevokedBefore.Equal(instant) || issued.Active(client, time.Now()) {
 		t.Errorf("revoked at %v: %+v", instant, client)
@@ -127,13 +128,13 @@ func (s suite) revokeTokens(t *testing.T) {
 	if s.find(t, "untouched").TokensRevokedBefore != nil {
 		t.Error("another client is revoked too")
 	}
-	later, err := s.RevokeTokens(t.Context(), "revoked")
-	if err != nil || !later.After(instant) {
+	later, err := s.RevokeTokens(t.Context(), "revoked", nil)
+	if err != nil || !later.TokensRevokedBefore.After(instant) {
 		t.Errorf("a second time: %v, %v", later, err)
 	}
 	s.exec(t, "UPDATE oauth_client SET tokens_revoked_before = '2999-01-01 00:00:00' WHERE client_id = 'revoked'")
-	if instant, err := s.RevokeTokens(t.Context(), "revoked"); err != nil || instant.Year() != 2999 {
-		t.Errorf("an older instant overrides a newer one: %v, %v", instant, err)
+	if kept, err := s.RevokeTokens(t.Context(), "revoked", nil); err != nil || kept.TokensRevokedBefore.Year() != 2999 {
+		t.Errorf("an older instant overrides a newer one: %v, %v", kept, err)
 	}
 }
 
@@ -151,11 +152,11 @@ func (s suite) revokeAll(t *testing.T) {
 		s.register(t, "ISO 8601")
 		s.exec(t, "UPDATE oauth_client SET tokens_revoked_before = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE client_id = 'ISO 8601'")
 	}
-	if _, err := s.RevokeTokens(t.Context(), "by this program"); err != nil {
+	if _, err := s.RevokeTokens(t.Context(), "by this program", nil); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(2 * time.Millisecond)
-	instant, err := s.RevokeAllTokens(t.Context())
+	_, instant, err := s.RevokeAllTokens(t.Context())
 	if err != nil || !near(instant, time.Now()) {
 		t.Fatalf("%v, %v", instant, err)
 	}
@@ -186,7 +187,7 @@ func (s suite) administrationCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	errs := s.administer(ctx, "cancelled")
-	_, errs["revoke all"] = s.RevokeAllTokens(ctx)
+	_, _, errs["revoke all"] = s.RevokeAllTokens(ctx)
 	for name, err := range errs {
 		if !errors.Is(err, models.ErrUnavailable) || errors.Is(err, models.ErrClientNotFound) {
 			t.Errorf("%s: %v", name, err)
@@ -197,12 +198,12 @@ func (s suite) administrationCancelled(t *testing.T) {
 
 // administer calls every method that changes a client, and returns the errors.
 func (s suite) administer(ctx context.Context, id string) map[string]error {
-	_, update := s.Update(ctx, id, repository.Changes{})
-	_, disable := s.Disable(ctx, id)
-	_, enable := s.Enable(ctx, id)
-	_, _, rotate := s.RotateSecret(ctx, id, repository.Rotation{SecretHash: "x"})
-	_, revoke := s.RevokeTokens(ctx, id)
-	return map[string]error{"update": update, "disable": disable, "enable": enable, "rotate": rotate, "revoke": revoke, "delete": s.Delete(ctx, id)}
+	_, update := s.Update(ctx, id, repository.Changes{}, nil)
+	_, disable := s.Disable(ctx, id, nil)
+	_, enable := s.Enable(ctx, id, nil)
+	_, _, rotate := s.RotateSecret(ctx, id, repository.Rotation{SecretHash: "x"}, nil)
+	_, revoke := s.RevokeTokens(ctx, id, nil)
+	return map[string]error{"update": update, "disable": disable, "enable": enable, "rotate": rotate, "revoke": revoke, "delete": s.Delete(ctx, id, nil)}
 }
 
 // opens reports whether the secret authenticates the client at this time.

@@ -54,7 +54,7 @@ func TestInfinity(t *testing.T) {
 	}
 	name := "new"
 	for _, id := range []string{"revoked", "never", "disabled"} {
-		if _, err := clients.Update(t.Context(), id, repository.Changes{Name: &name}); err != nil {
+		if _, err := clients.Update(t.Context(), id, repository.Changes{Name: &name}, nil); err != nil {
 			t.Errorf("update %s: %v", id, err)
 		}
 	}
@@ -62,16 +62,16 @@ func TestInfinity(t *testing.T) {
 	if kept != "disabled|new||infinity\nnever|new|-infinity\nrevoked|new|infinity" {
 		t.Errorf("after an update: %s", kept)
 	}
-	if instant, err := clients.RevokeTokens(t.Context(), "revoked"); err != nil || !instant.Equal(models.Infinity) {
-		t.Errorf("revoke: %v, %v", instant, err)
+	if revoked, err := clients.RevokeTokens(t.Context(), "revoked", nil); err != nil || !revoked.TokensRevokedBefore.Equal(models.Infinity) {
+		t.Errorf("revoke: %v, %v", revoked, err)
 	}
-	if _, err := clients.RevokeAllTokens(t.Context()); err != nil {
+	if _, _, err := clients.RevokeAllTokens(t.Context()); err != nil {
 		t.Errorf("revoke all: %v", err)
 	}
-	if disabled, err := clients.Disable(t.Context(), "disabled"); err != nil || !disabled.Disabled() {
+	if disabled, err := clients.Disable(t.Context(), "disabled", nil); err != nil || !disabled.Disabled() {
 		t.Errorf("disable: %v", err)
 	}
-	if enabled, err := clients.Enable(t.Context(), "disabled"); err != nil || enabled.Disabled() {
+	if enabled, err := clients.Enable(t.Context(), "disabled", nil); err != nil || enabled.Disabled() {
 		t.Errorf("enable: %v", err)
 	}
 }
@@ -99,7 +99,7 @@ func TestRevokeAllReadsTheClockWhenRowsAreLocked(t *testing.T) {
 		}
 	}()
 	<-locked
-	instant, err := clients.RevokeAllTokens(t.Context())
+	_, instant, err := clients.RevokeAllTokens(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

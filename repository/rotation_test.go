@@ -15,7 +15,7 @@ import (
 func (s suite) rotate(t *testing.T) {
 	s.register(t, "rotated")
 	s.exec(t, "INSERT INTO oauth_client_retired_secret (client_id, secret_hash, expires_at) VALUES ('rotated', 'expired', CURRENT_TIMESTAMP), ('rotated', 'valid', '2999-01-01 00:00:00'), ('neighbour', 'expired', '2020-01-01 00:00:00')")
-	client, _, err := s.RotateSecret(t.Context(), "rotated", repository.Rotation{SecretHash: models.HashSecret("new"), Overlap: time.Hour})
+	client, _, err := s.RotateSecret(t.Context(), "rotated", repository.Rotation{SecretHash: models.HashSecret("new"), Overlap: time.Hour}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func (s suite) rotate(t *testing.T) {
 	if err := s.DB().QueryRow("SELECT count(*) FROM oauth_client_retired_secret WHERE client_id = 'neighbour'").Scan(&left); err != nil || left != 1 {
 		t.Errorf("of another client %d are left, %v", left, err)
 	}
-	client, _, err = s.RotateSecret(t.Context(), "rotated", repository.Rotation{SecretHash: models.HashSecret("third"), RevokeTokens: true})
+	client, _, err = s.RotateSecret(t.Context(), "rotated", repository.Rotation{SecretHash: models.HashSecret("third"), RevokeTokens: true}, nil)
 	if err != nil || opens(client, "new", time.Now()) || !opens(client, "third", time.Now()) || !near(*client.TokensRevokedBefore, time.Now()) {
 		t.Errorf("without overlap: %+v, %v", client, err)
 	}
@@ -45,13 +45,13 @@ func (s suite) rotate(t *testing.T) {
 func (s suite) rotateBackAndForth(t *testing.T) {
 	s.register(t, "a")
 	for _, secret := range []string{"b", "a", "b", "a", "a"} {
-		client, _, err := s.RotateSecret(t.Context(), "a", repository.Rotation{SecretHash: models.HashSecret(secret), Overlap: time.Hour})
+		client, _, err := s.RotateSecret(t.Context(), "a", repository.Rotation{SecretHash: models.HashSecret(secret), Overlap: time.Hour}, nil)
 		if err != nil || !opens(client, secret, time.Now()) {
 			t.Fatalf("to %s: %+v, %v", secret, client, err)
 		}
 		s.exec(t, "UPDATE oauth_client_retired_secret SET expires_at = '2999-01-01 00:00:00', last_used_at = CURRENT_TIMESTAMP WHERE client_id = 'a'")
 	}
-	client, _, err := s.RotateSecret(t.Context(), "a", repository.Rotation{SecretHash: models.HashSecret("c"), Overlap: time.Hour})
+	client, _, err := s.RotateSecret(t.Context(), "a", repository.Rotation{SecretHash: models.HashSecret("c"), Overlap: time.Hour}, nil)
 	if err != nil || len(client.RetiredSecrets) != 2 {
 		t.Fatalf("%+v, %v", client, err)
 	}
@@ -64,11 +64,11 @@ func (s suite) rotateBackAndForth(t *testing.T) {
 
 func (s suite) rotateWithoutSecret(t *testing.T) {
 	s.exec(t, "INSERT INTO oauth_client (client_id, is_public) VALUES ('bare', false), ('public', true)")
-	client, _, err := s.RotateSecret(t.Context(), "bare", repository.Rotation{SecretHash: models.HashSecret("x"), Overlap: time.Hour})
+	client, _, err := s.RotateSecret(t.Context(), "bare", repository.Rotation{SecretHash: models.HashSecret("x"), Overlap: time.Hour}, nil)
 	if err != nil || len(client.RetiredSecrets) != 0 || opens(client, "", time.Now()) || !opens(client, "x", time.Now()) {
 		t.Errorf("an empty hash: %+v, %v", client, err)
 	}
-	if _, _, err := s.RotateSecret(t.Context(), "public", repository.Rotation{SecretHash: "x"}); !errors.Is(err, models.ErrPublicClient) {
+	if _, _, err := s.RotateSecret(t.Context(), "public", repository.Rotation{SecretHash: "x"}, nil); !errors.Is(err, models.ErrPublicClient) {
 		t.Errorf("a public client: %v", err)
 	}
 	if client := s.find(t, "public"); client.ClientSecretHash != "" {
@@ -83,7 +83,7 @@ func (s suite) rotateAtOnce(t *testing.T) {
 	var wait sync.WaitGroup
 	for _, secret := range secrets[1:] {
 		wait.Go(func() {
-			if _, _, err := s.RotateSecret(t.Context(), "busy", repository.Rotation{SecretHash: models.HashSecret(secret), Overlap: time.Hour}); err != nil {
+			if _, _, err := s.RotateSecret(t.Context(), "busy", repository.Rotation{SecretHash: models.HashSecret(secret), Overlap: time.Hour}, nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -111,7 +111,7 @@ func TestRotationIsWholeOrNotAtAll(t *testing.T) {
 	s := suite{clients, migrations.PostgreSQL}
 	s.register(t, "whole")
 	s.exec(t, "ALTER TABLE oauth_client ADD CHECK (client_secret_hash <> '"+models.HashSecret("new")+"')") // applies after the retired secret was written
-	if _, _, err := s.RotateSecret(t.Context(), "whole", repository.Rotation{SecretHash: models.HashSecret("new"), Overlap: time.Hour}); !errors.Is(err, models.ErrUnavailable) {
+	if _, _, err := s.RotateSecret(t.Context(), "whole", repository.Rotation{SecretHash: models.HashSecret("new"), Overlap: time.Hour}, nil); !errors.Is(err, models.ErrUnavailable) {
 		t.Fatal(err)
 	}
 	if client := s.find(t, "whole"); !opens(client, "whole", time.Now()) || len(client.RetiredSecrets) != 0 {

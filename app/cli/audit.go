@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,18 +13,6 @@ import (
 	"strconv"
 
 	"chit/app"
-)
-
-// The events of the command line's audit trail.
-const (
-	auditClientCreated  = "client_created"
-	auditClientUpdated  = "client_updated"
-	auditSecretRotated  = "client_secret_rotated"
-	auditClientDisabled = "client_disabled"
-	auditClientEnabled  = "client_enabled"
-	auditClientDeleted  = "client_deleted"
-	auditTokenRevoked   = "token_revoked"
-	auditTokensRevoked  = "tokens_revoked"
 )
 
 // auditFlag is the flag of all commands that change something.
@@ -47,14 +36,18 @@ func (f auditFlag) open() (*os.File, error) {
 	return os.OpenFile(f.AuditLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 }
 
-// note writes an audit line for a change. The attributes must not contain a secret. If the line cannot be
-// written, the command fails at its end.
-func (f auditFlag) note(c *console, event string, attributes ...slog.Attr) {
-	var line bytes.Buffer
-	record := slog.New(slog.NewJSONHandler(&line, nil)).With(slog.String("event", event), slog.String("operator", operator()))
-	record.LogAttrs(c, slog.LevelInfo, "command", attributes...)
-	if err := f.write(c, line.Bytes()); err != nil {
-		*c.unnoted = fmt.Errorf("the change is made, but not noted in the audit log: %w", err)
+// trail returns the function that writes a line of the audit trail. If a line cannot be written, the command
+// fails at its end.
+func (f auditFlag) trail(c *console) func(context.Context, slog.Record) {
+	return func(ctx context.Context, record slog.Record) {
+		var line bytes.Buffer
+		err := slog.NewJSONHandler(&line, nil).Handle(ctx, record)
+		if err == nil {
+			err = f.write(c, line.Bytes())
+		}
+		if err != nil {
+			*c.unnoted = fmt.Errorf("the change is made, but not noted in the audit log: %w", err)
+		}
 	}
 }
 
@@ -79,8 +72,8 @@ func (f auditFlag) write(c *console, line []byte) error {
 	return errors.Join(err, file.Close())
 }
 
-// operator returns the name of the system user that runs the command.
-func operator() string {
+// systemUser returns the name of the system user that runs the command.
+func systemUser() string {
 	name := "uid " + strconv.Itoa(os.Getuid())
 	if found, err := user.Current(); err == nil {
 		name = cmp.Or(found.Username, name)

@@ -3,18 +3,13 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"time"
 
-	"chit/repository"
-	"chit/tokens"
+	"chit/admin"
 )
 
 type clientDisableCommand struct {
-	stores     `embed:""`
-	outputFlag `embed:""`
-	auditFlag  `embed:""`
-	yesFlag    `embed:""`
+	actionFlags `embed:""`
+	yesFlag     `embed:""`
 
 	ID string `arg:"" name:"id" help:"The client_id."`
 }
@@ -33,30 +28,22 @@ func (cmd *clientDisableCommand) Run(c *console) error {
 	}
 	c, stop := c.interruptible()
 	defer stop()
-	return cmd.withTokensIfAny(c, func(clients *repository.Clients, store *tokens.Store) error {
-		client, err := clients.Disable(c, cmd.ID)
+	return cmd.withTokenActionsIfAny(c, func(actions admin.Actions) error {
+		ended, err := actions.Disable(c, cmd.ID)
 		if err != nil {
 			return unconfirmed(cmd.ID, err)
 		}
-		cmd.note(c, auditClientDisabled, slog.String("client_id", cmd.ID))
-		r := revocation{
-			fact:   fmt.Sprintf("client %s is disabled, and its tokens are inactive as of %s UTC", cmd.ID, toTheMillisecond(*client.TokensRevokedBefore)),
-			resume: againOrLeave,
-			of:     []string{cmd.ID},
-			purge:  upTo(*client.TokensRevokedBefore),
-		}
-		removed, err := r.finish(c, store)
+		r := revocation{ended, fmt.Sprintf("client %s is disabled, and %s", cmd.ID, inactiveAsOf("its tokens", ended)), againOrLeave}
+		removed, err := r.finish(c)
 		if err != nil {
 			return err
 		}
-		return cmd.report(c, r, revocationView{cmd.ID, seconds(client.DisabledAt), seconds(client.TokensRevokedBefore), removed})
+		return cmd.report(c, r, revocationView{cmd.ID, seconds(ended.Client.DisabledAt), seconds(&ended.Before), removed})
 	})
 }
 
 type clientEnableCommand struct {
-	stores     `embed:""`
-	outputFlag `embed:""`
-	auditFlag  `embed:""`
+	actionFlags `embed:""`
 
 	ID string `arg:"" name:"id" help:"The client_id."`
 }
@@ -70,21 +57,18 @@ func (cmd *clientEnableCommand) Run(c *console) error {
 	if err := errors.Join(cmd.Resolve(), cmd.auditFlag.check()); err != nil {
 		return usageError{err}
 	}
-	return cmd.withClients(c, func(clients *repository.Clients) error {
-		client, err := clients.Enable(c, cmd.ID)
+	return cmd.withActions(c, func(actions admin.Actions) error {
+		client, err := actions.Enable(c, cmd.ID)
 		if err != nil {
 			return noSuchClient(cmd.ID, err)
 		}
-		cmd.note(c, auditClientEnabled, slog.String("client_id", cmd.ID))
 		return cmd.printClient(c, client)
 	})
 }
 
 type clientDeleteCommand struct {
-	stores     `embed:""`
-	outputFlag `embed:""`
-	auditFlag  `embed:""`
-	yesFlag    `embed:""`
+	actionFlags `embed:""`
+	yesFlag     `embed:""`
 
 	ID string `arg:"" name:"id" help:"The client_id."`
 }
@@ -93,8 +77,7 @@ func (*clientDeleteCommand) Help() string {
 	return "The command disables the client first. Within a second, its tokens are inactive on every node. Then the command deletes the client and the keys in Redis. After Ctrl-C, run the command again, or `chit token revoke --client`, to delete the rest.\n\nExample:\n\n  chit client delete billing-job --yes"
 }
 
-// Run deletes the client and the keys of its tokens. It disables the client first and waits until every
-// node knows, so that tokens that a node has issued meanwhile are deleted, too.
+// Run deletes the client and the keys of its tokens.
 func (cmd *clientDeleteCommand) Run(c *console) error {
 	if err := errors.Join(cmd.Complete(), cmd.auditFlag.check()); err != nil {
 		return usageError{err}
@@ -104,26 +87,18 @@ func (cmd *clientDeleteCommand) Run(c *console) error {
 	}
 	c, stop := c.interruptible()
 	defer stop()
-	return cmd.withTokensIfAny(c, func(clients *repository.Clients, store *tokens.Store) error {
-		if _, err := clients.Disable(c, cmd.ID); err != nil {
+	return cmd.withTokenActionsIfAny(c, func(actions admin.Actions) error {
+		ended, err := actions.Delete(c, cmd.ID)
+		if half, ok := errors.AsType[admin.NotDeleted](err); ok {
+			return cmd.notDeleted(c, half)
+		}
+		if err != nil {
 			return unconfirmed(cmd.ID, err)
 		}
-		cmd.note(c, auditClientDisabled, slog.String("client_id", cmd.ID))
-		if err := cmd.letNodesHear(c, store); err != nil {
-			return err
-		}
-		if err := clients.Delete(c, cmd.ID); err != nil {
-			return cmd.notDeleted(explain(err))
-		}
-		cmd.note(c, auditClientDeleted, slog.String("client_id", cmd.ID))
-		r := revocation{
-			fact: fmt.Sprintf("client %s is deleted, and its tokens are inactive", cmd.ID),
-			// Tokens that remain would belong to the new client.
-			resume: fmt.Sprintf("`chit token revoke --client %s` removes the rest: run it before a client of this id is registered again", cmd.ID),
-			of:     []string{cmd.ID},
-			purge:  everything,
-		}
-		removed, err := r.finish(c, store)
+		// Tokens that remain would belong to the new client.
+		resume := fmt.Sprintf("`chit token revoke --client %s` removes the rest: run it before a client of this id is registered again", cmd.ID)
+		r := revocation{ended, fmt.Sprintf("client %s is deleted, and its tokens are inactive", cmd.ID), resume}
+		removed, err := r.finish(c)
 		if err != nil {
 			return err
 		}
@@ -131,20 +106,10 @@ func (cmd *clientDeleteCommand) Run(c *console) error {
 	})
 }
 
-// letNodesHear waits until every node knows that the client is disabled. In the embedded mode the server
-// has no cache, so there is nothing to wait for.
-func (cmd *clientDeleteCommand) letNodesHear(c *console, store *tokens.Store) error {
-	if store == nil || cmd.Embedded() {
-		return nil
+func (cmd *clientDeleteCommand) notDeleted(c *console, half admin.NotDeleted) error {
+	why := explain(half.Cause)
+	if c.Err() != nil {
+		why = "interrupted"
 	}
-	select {
-	case <-time.After(settled):
-		return nil
-	case <-c.Done():
-		return cmd.notDeleted("interrupted")
-	}
-}
-
-func (cmd *clientDeleteCommand) notDeleted(why string) error {
 	return fmt.Errorf("client %s is disabled and its tokens are inactive, but it is not deleted: %s; run the command again", cmd.ID, why)
 }

@@ -3,29 +3,19 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"chit/admin"
 	"chit/app"
 	"chit/models"
-	"chit/repository"
-	"chit/tokens"
 )
 
-// defaultOverlap is how long the old secret works by default. It leaves time to deploy the new secret.
-const defaultOverlap = 24 * time.Hour
-
-// settled is how long it takes at most until every node knows of a change in the database.
-const settled = time.Second
-
 type clientRotateCommand struct {
-	stores     `embed:""`
-	outputFlag `embed:""`
-	secretFlag `embed:""`
-	auditFlag  `embed:""`
-	yesFlag    `embed:""`
+	actionFlags `embed:""`
+	secretFlag  `embed:""`
+	yesFlag     `embed:""`
 
 	ID           string        `arg:"" name:"id" help:"The client_id."`
 	Overlap      *app.Duration `placeholder:"DURATION" help:"The old secret works for this long, too (default 24h, and 0s with --revoke-tokens). 0s ends it at once."`
@@ -47,25 +37,24 @@ func (cmd *clientRotateCommand) Run(c *console) error {
 		}
 	}
 	if !cmd.RevokeTokens {
-		return cmd.withClients(c, func(clients *repository.Clients) error {
-			_, err := cmd.rotate(c, clients)
+		return cmd.withActions(c, func(actions admin.Actions) error {
+			_, err := cmd.rotate(c, actions)
 			return err
 		})
 	}
 	c, stop := c.interruptible()
 	defer stop()
-	return cmd.withTokensIfAny(c, func(clients *repository.Clients, store *tokens.Store) error {
-		instant, err := cmd.rotate(c, clients)
+	return cmd.withTokenActionsIfAny(c, func(actions admin.Actions) error {
+		ended, err := cmd.rotate(c, actions)
+		if err == nil {
+			err = cmd.settle(c, ended)
+		}
 		if err != nil {
 			return err
 		}
-		r := revocation{
-			fact:   fmt.Sprintf("the tokens of %s are inactive as of %s UTC", cmd.ID, toTheMillisecond(instant)),
-			resume: fmt.Sprintf("`chit token revoke --client %s` removes the rest, or leave them: they expire by themselves", cmd.ID),
-			of:     []string{cmd.ID},
-			purge:  upTo(instant),
-		}
-		removed, err := r.finish(c, store)
+		resume := fmt.Sprintf("`chit token revoke --client %s` removes the rest, or leave them: they expire by themselves", cmd.ID)
+		r := revocation{ended, inactiveAsOf("the tokens of "+cmd.ID, ended), resume}
+		removed, err := r.finish(c)
 		if err != nil || cmd.Output == "json" {
 			return err // the output already has one JSON value
 		}
@@ -82,7 +71,7 @@ func (cmd *clientRotateCommand) overlap() time.Duration {
 	case cmd.RevokeTokens:
 		return 0
 	}
-	return defaultOverlap
+	return admin.DefaultOverlap
 }
 
 // question returns the question to ask first, or an empty text if clients keep working.
@@ -109,60 +98,41 @@ func (cmd *clientRotateCommand) check() error {
 	return errors.Join(append(faults, cmd.Resolve())...)
 }
 
-// rotate changes the secret and prints it. If tokens are revoked, it returns the time up to which they are.
-func (cmd *clientRotateCommand) rotate(c *console, clients *repository.Clients) (revoked time.Time, err error) {
-	secret := cmd.mint()
-	client, oldExpires, err := clients.RotateSecret(c, cmd.ID, repository.Rotation{
-		SecretHash:   models.HashSecret(secret),
-		Overlap:      cmd.overlap(),
-		RevokeTokens: cmd.RevokeTokens,
-	})
+// rotate changes the secret and prints it. It returns the revocation of the tokens, if there is one.
+func (cmd *clientRotateCommand) rotate(c *console, actions admin.Actions) (*admin.Revocation, error) {
+	actions.Prefix = cmd.TokenPrefix
+	rotated, err := actions.Rotate(c, cmd.ID, admin.Rotation{Overlap: cmd.overlap(), RevokeTokens: cmd.RevokeTokens})
 	switch {
 	case errors.Is(err, models.ErrClientNotFound):
-		return time.Time{}, noSuchClient(cmd.ID, err)
+		return nil, noSuchClient(cmd.ID, err)
 	case errors.Is(err, models.ErrPublicClient):
-		return time.Time{}, fmt.Errorf("client %q is public: it has no secret", cmd.ID)
+		return nil, fmt.Errorf("client %q is public: it has no secret", cmd.ID)
 	case err != nil:
-		return time.Time{}, fmt.Errorf("the database has not confirmed the new secret, so it was not printed; run the command again: %s", explain(err))
+		return nil, fmt.Errorf("the database has not confirmed the new secret, so it was not printed; run the command again: %s", explain(err))
 	}
 	// The secret is printed before anything else can fail, because it is valid from now on.
-	printErr := cmd.printSecret(c, client, secret, oldExpires)
-	if printErr != nil {
-		printErr = fmt.Errorf("the secret of %s is changed, but the new one could not be printed and is lost: run the command again: %w", cmd.ID, printErr)
+	if err := cmd.printSecret(c, rotated); err != nil {
+		return nil, fmt.Errorf("the secret of %s is changed, but the new one could not be printed and is lost: run the command again: %w", cmd.ID, err)
 	}
-	cmd.note(c, auditSecretRotated, slog.String("client_id", cmd.ID), slog.String("overlap", cmd.overlap().String()), slog.Bool("tokens_revoked", cmd.RevokeTokens))
-	if cmd.RevokeTokens && cmd.overlap() == 0 {
-		err = cmd.revokeStragglers(c, clients, client)
-	}
-	if client.TokensRevokedBefore != nil {
-		revoked = *client.TokensRevokedBefore
-	}
-	return revoked, errors.Join(printErr, err)
+	return rotated.Revocation, nil
 }
 
-// revokeStragglers revokes the tokens that nodes have issued for the old secret because they did not know
-// of the rotation yet. Tokens that were issued for the new secret in this time are revoked, too.
-func (cmd *clientRotateCommand) revokeStragglers(c *console, clients *repository.Clients, client *models.Client) error {
-	select {
-	case <-time.After(settled):
-	case <-c.Done():
-	}
-	instant, err := clients.RevokeTokens(c, cmd.ID)
-	if err != nil {
+// settle revokes what nodes have issued for the old secret because they did not know of the rotation yet.
+func (cmd *clientRotateCommand) settle(c *console, ended *admin.Revocation) error {
+	if err := ended.Settle(c); err != nil {
 		return fmt.Errorf("the secret is changed, and the tokens issued until %s UTC are inactive; run `chit token revoke --client %s` to end what was issued within a second after, and to remove the keys: %s",
-			toTheMillisecond(*client.TokensRevokedBefore), cmd.ID, explain(err))
+			toTheMillisecond(ended.Before), cmd.ID, explain(err))
 	}
-	client.TokensRevokedBefore = &instant
 	return nil
 }
 
-func (cmd *clientRotateCommand) printSecret(c *console, client *models.Client, secret string, oldExpires time.Time) error {
-	details := detailsOf(client)
-	details.clientView = details.withSecret(secret)
-	header, row := table.Row{"CLIENT_ID", "CLIENT_SECRET"}, table.Row{client.ClientID, secret}
-	if !oldExpires.IsZero() {
+func (cmd *clientRotateCommand) printSecret(c *console, rotated admin.Rotated) error {
+	details := detailsOf(rotated.Client)
+	details.clientView = details.withSecret(rotated.Secret)
+	header, row := table.Row{"CLIENT_ID", "CLIENT_SECRET"}, table.Row{cmd.ID, rotated.Secret}
+	if !rotated.OldExpires.IsZero() {
 		header = append(header, "OLD SECRET WORKS UNTIL (UTC)")
-		row = append(row, dateTime(oldExpires))
+		row = append(row, dateTime(rotated.OldExpires))
 	}
 	return cmd.print(c, details, header, []table.Row{row})
 }

@@ -2,17 +2,13 @@ package cli
 
 import (
 	"errors"
-	"log/slog"
 
+	"chit/admin"
 	"chit/app"
-	"chit/models"
-	"chit/repository"
 )
 
 type clientUpdateCommand struct {
-	stores     `embed:""`
-	outputFlag `embed:""`
-	auditFlag  `embed:""`
+	actionFlags `embed:""`
 
 	ID             string       `arg:"" name:"id" help:"The client_id."`
 	Name           *string      `placeholder:"TEXT" help:"Name of the client, for people."`
@@ -31,41 +27,22 @@ func (cmd *clientUpdateCommand) Run(c *console) error {
 	if err := cmd.check(); err != nil {
 		return usageError{err}
 	}
-	changes := repository.Changes{Name: cmd.Name, ResourceServer: cmd.ResourceServer}
-	if cmd.Scope != nil {
-		scope := models.ParseScopes(*cmd.Scope).String()
-		changes.Scope = &scope
-	}
-	if cmd.ServerTTL || cmd.TTL.Given() {
-		lifetime := int64(cmd.TTL.Seconds())
-		changes.TokenTTLSeconds = &lifetime
-	}
-	return cmd.withClients(c, func(clients *repository.Clients) error {
-		client, err := clients.Update(c, cmd.ID, changes)
+	return cmd.withActions(c, func(actions admin.Actions) error {
+		client, err := actions.Update(c, cmd.ID, cmd.changes())
 		if err != nil {
 			return noSuchClient(cmd.ID, err)
 		}
-		cmd.note(c, auditClientUpdated, cmd.changed(client)...)
 		return cmd.printClient(c, client)
 	})
 }
 
-// changed returns the changed fields for the audit log.
-func (cmd *clientUpdateCommand) changed(client *models.Client) []slog.Attr {
-	attributes := []slog.Attr{slog.String("client_id", client.ClientID)}
-	if cmd.Name != nil {
-		attributes = append(attributes, slog.String("client_name", client.ClientName))
-	}
-	if cmd.Scope != nil {
-		attributes = append(attributes, slog.String("scope", client.AllowedScopes))
-	}
-	if cmd.ResourceServer != nil {
-		attributes = append(attributes, slog.Bool("is_resource_server", client.IsResourceServer))
-	}
+func (cmd *clientUpdateCommand) changes() admin.Changes {
+	changes := admin.Changes{ClientName: cmd.Name, Scope: cmd.Scope, ResourceServer: cmd.ResourceServer}
 	if cmd.ServerTTL || cmd.TTL.Given() {
-		attributes = append(attributes, slog.Any("token_ttl_seconds", client.TokenTTLSeconds))
+		lifetime := int64(cmd.TTL.Seconds())
+		changes.TokenTTLSeconds = &lifetime
 	}
-	return attributes
+	return changes
 }
 
 func (cmd *clientUpdateCommand) check() error {
@@ -73,12 +50,14 @@ func (cmd *clientUpdateCommand) check() error {
 	if cmd.Name == nil && cmd.Scope == nil && cmd.ResourceServer == nil && !cmd.TTL.Given() && !cmd.ServerTTL {
 		faults = append(faults, errors.New("there is nothing to change: give --name, --scope, --[no-]resource-server, --ttl or --server-ttl"))
 	}
-	if cmd.Scope != nil {
-		faults = append(faults, checkScope(*cmd.Scope))
-	}
+	changes := cmd.changes()
 	if cmd.TTL.Given() {
-		faults = append(faults, cmd.TTL.CheckLifetime("--ttl"))
+		if err := cmd.TTL.CheckLifetime("--ttl"); err != nil {
+			faults = append(faults, err)
+			changes.TokenTTLSeconds = nil
+		}
 	}
+	faults = append(faults, flagFaults(changes.Check()))
 	if cmd.TTL.Given() && cmd.ServerTTL {
 		faults = append(faults, errors.New("--ttl and --server-ttl contradict each other: keep one"))
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,32 +11,15 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"chit/admin"
 	"chit/models"
-	"chit/tokens"
 )
 
-// revocation is a revocation that is already in force by SQL: the tokens are inactive on every node. Their
-// keys are still in Redis.
+// revocation is a revocation in force, and what a command says of it.
 type revocation struct {
-	fact   string   // what is in force, in words
-	resume string   // how to delete the remaining keys, in words
-	of     []string // ids of the clients
-	purge  purge
-}
-
-// purge deletes the keys of a client's tokens.
-type purge func(ctx context.Context, store *tokens.Store, clientID string, progress func(done, total int)) (removed int, err error)
-
-// upTo returns a purge of the tokens that were issued at or before the given time.
-func upTo(instant time.Time) purge {
-	return func(ctx context.Context, store *tokens.Store, clientID string, progress func(done, total int)) (int, error) {
-		return store.Purge(ctx, clientID, instant, progress)
-	}
-}
-
-// everything is the purge for a client that no longer exists.
-func everything(ctx context.Context, store *tokens.Store, clientID string, progress func(done, total int)) (int, error) {
-	return store.PurgeAll(ctx, clientID, progress)
+	*admin.Revocation
+	fact   string // what is in force, in words
+	resume string // how to delete the remaining keys, in words
 }
 
 // revocationView is a revocation of many tokens in JSON. Times are in seconds.
@@ -50,38 +32,30 @@ type revocationView struct {
 
 const againOrLeave = "run the command again to remove the rest, or leave them: they expire by themselves"
 
-// finish deletes the keys. Its error says what is done and what is not. If store is nil, there are no
-// tokens.
-func (r revocation) finish(c *console, store *tokens.Store) (removed int, err error) {
-	if store == nil {
-		return 0, nil
-	}
-	var total int
-	for _, id := range r.of {
-		bar := progress(c.err, id)
-		gone, err := r.purge(c, store, id, func(done, of int) {
-			total = of
-			bar(done, of)
-		})
-		bar(0, 0)
-		removed += gone
-		if err != nil {
-			return removed, r.incomplete(c, removed, total, err)
-		}
-	}
-	return removed, nil
+// inactiveAsOf is the fact of a revocation of whose tokens.
+func inactiveAsOf(whose string, r *admin.Revocation) string {
+	return fmt.Sprintf("%s are inactive as of %s UTC", whose, toTheMillisecond(r.Before))
 }
 
-func (r revocation) incomplete(c *console, removed, total int, err error) error {
-	keys := count(removed)
-	if len(r.of) == 1 && total > 0 {
-		keys = humanize.Comma(int64(removed)) + " of " + count(total)
+// finish deletes the keys. Its error says what is done and what is not.
+func (r revocation) finish(c *console) (removed int, err error) {
+	removed, err = r.Finish(c, progress(c.err))
+	if unfinished, ok := errors.AsType[*admin.Unfinished](err); ok {
+		return removed, r.incomplete(c, unfinished)
 	}
-	before := "Redis stopped answering: " + err.Error()
+	return removed, err
+}
+
+func (r revocation) incomplete(c *console, unfinished *admin.Unfinished) error {
+	keys := count(unfinished.Removed)
+	if unfinished.Total > 0 {
+		keys = humanize.Comma(int64(unfinished.Removed)) + " of " + count(unfinished.Total)
+	}
+	before := "Redis stopped answering: " + unfinished.Cause.Error()
 	if c.Err() != nil {
 		before = "the interruption"
 	}
-	return fmt.Errorf("%s; %s removed before %s; %s", r.fact, were(keys, removed), before, r.resume)
+	return fmt.Errorf("%s; %s removed before %s; %s", r.fact, were(keys, unfinished.Removed), before, r.resume)
 }
 
 // report prints the result of finish.
@@ -107,20 +81,20 @@ func were(keys string, number int) string {
 	return keys + " were"
 }
 
-// progress returns a function that shows the progress of a purge on a terminal. Calling it with a total of
-// 0 removes the display.
-func progress(out io.Writer, description string) func(done, total int) {
+// progress returns a function that shows the progress of a revocation on a terminal.
+func progress(out io.Writer) admin.Progress {
 	file, isFile := out.(*os.File)
 	if !isFile || !term.IsTerminal(int(file.Fd())) {
-		return func(int, int) {}
+		return func(string, int, int) {}
 	}
 	var bar *progressbar.ProgressBar
-	return func(done, total int) {
+	return func(client string, done, total int) {
 		switch {
 		case total == 0 && bar != nil:
 			_ = bar.Clear() // a remainder on the screen does no harm
+			bar = nil
 		case total > 0 && bar == nil:
-			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(description),
+			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(client),
 				progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
 			_ = bar.Set(done)
 		case total > 0:

@@ -3,19 +3,15 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 
+	"chit/admin"
 	"chit/models"
-	"chit/repository"
-	"chit/tokens"
 )
 
 type tokenRevokeCommand struct {
-	stores     `embed:""`
-	outputFlag `embed:""`
-	auditFlag  `embed:""`
-	yesFlag    `embed:""`
-	oneToken   `embed:""`
+	actionFlags `embed:""`
+	yesFlag     `embed:""`
+	oneToken    `embed:""`
 
 	Client string `placeholder:"ID" help:"Revoke all tokens of this client that were issued until now. The client can still get new ones."`
 	All    bool   `help:"Revoke all tokens of all clients that were issued until now."`
@@ -32,7 +28,7 @@ func (cmd *tokenRevokeCommand) Run(c *console) error {
 		return usageError{err}
 	}
 	if cmd.Client == "" && !cmd.All {
-		return cmd.withTokens(c, func(_ *repository.Clients, store *tokens.Store) error { return cmd.revokeOne(c, store) })
+		return cmd.withTokenActions(c, func(actions admin.Actions) error { return cmd.revokeOne(c, actions) })
 	}
 	question := "Revoke all tokens of all clients?"
 	if !cmd.All {
@@ -43,26 +39,25 @@ func (cmd *tokenRevokeCommand) Run(c *console) error {
 	}
 	c, stop := c.interruptible()
 	defer stop()
-	return cmd.withTokens(c, func(clients *repository.Clients, store *tokens.Store) error {
+	return cmd.withTokenActions(c, func(actions admin.Actions) error {
 		if cmd.All {
-			return cmd.revokeAll(c, clients, store)
+			return cmd.revokeAll(c, actions)
 		}
-		return cmd.revokeClient(c, clients, store)
+		return cmd.revokeClient(c, actions)
 	})
 }
 
-func (cmd *tokenRevokeCommand) revokeOne(c *console, store *tokens.Store) error {
-	token, err := cmd.find(c, store)
+func (cmd *tokenRevokeCommand) revokeOne(c *console, actions admin.Actions) error {
+	token, err := cmd.find(c, actions.Tokens)
 	if errors.Is(err, models.ErrUnavailable) {
 		return fmt.Errorf("the token is not revoked: run the command again: %w", err)
 	}
 	if err != nil {
 		return err
 	}
-	if err := store.Revoke(c, token); err != nil {
+	if err := actions.RevokeToken(c, token); err != nil {
 		return fmt.Errorf("the revocation is not acknowledged, and the token may still be active: run the command again: %w", err)
 	}
-	cmd.note(c, auditTokenRevoked, slog.String("client_id", token.ClientID), slog.String("jti", token.ID))
 	if cmd.Output == "json" {
 		view := tokenViewOf(token, nil) // so that it shows the token as inactive
 		return cmd.print(c, view, nil, nil)
@@ -71,55 +66,36 @@ func (cmd *tokenRevokeCommand) revokeOne(c *console, store *tokens.Store) error 
 	return err
 }
 
-func (cmd *tokenRevokeCommand) revokeClient(c *console, clients *repository.Clients, store *tokens.Store) error {
-	r := revocation{resume: againOrLeave, of: []string{cmd.Client}}
-	view := revocationView{ClientID: cmd.Client}
-	instant, err := clients.RevokeTokens(c, cmd.Client)
-	unknown := errors.Is(err, models.ErrClientNotFound)
-	switch {
-	case unknown:
-		r.fact = fmt.Sprintf("there is no client %s, and so its tokens are inactive", cmd.Client)
-		r.purge = everything
-	case err != nil:
+func (cmd *tokenRevokeCommand) revokeClient(c *console, actions admin.Actions) error {
+	ended, err := actions.RevokeTokens(c, cmd.Client)
+	if err != nil {
 		return unconfirmed(cmd.Client, err)
-	default:
-		r.fact = fmt.Sprintf("the tokens of %s are inactive as of %s UTC", cmd.Client, toTheMillisecond(instant))
-		r.purge = upTo(instant)
-		view.TokensRevokedBefore = seconds(&instant)
-		cmd.note(c, auditTokensRevoked, slog.String("client_id", cmd.Client))
 	}
-	if view.KeysRemoved, err = r.finish(c, store); err != nil {
+	r := revocation{ended, "", againOrLeave}
+	view := revocationView{ClientID: cmd.Client}
+	if ended.Client == nil {
+		r.fact = fmt.Sprintf("there is no client %s, and so its tokens are inactive", cmd.Client)
+	} else {
+		r.fact = inactiveAsOf("the tokens of "+cmd.Client, ended)
+		view.TokensRevokedBefore = seconds(&ended.Before)
+	}
+	if view.KeysRemoved, err = r.finish(c); err != nil {
 		return err
 	}
-	if unknown && view.KeysRemoved == 0 {
+	if ended.Client == nil && view.KeysRemoved == 0 {
 		return fmt.Errorf("there is no client %q and no token of such a client", cmd.Client)
-	}
-	if unknown {
-		cmd.note(c, auditTokensRevoked, slog.String("client_id", cmd.Client))
 	}
 	return cmd.report(c, r, view)
 }
 
-func (cmd *tokenRevokeCommand) revokeAll(c *console, clients *repository.Clients, store *tokens.Store) error {
-	instant, err := clients.RevokeAllTokens(c)
+func (cmd *tokenRevokeCommand) revokeAll(c *console, actions admin.Actions) error {
+	ended, err := actions.RevokeAllTokens(c)
 	if err != nil {
 		return unconfirmed("", err)
 	}
-	cmd.note(c, auditTokensRevoked, slog.Bool("all", true))
-	r := revocation{
-		fact:   fmt.Sprintf("all tokens are inactive as of %s UTC", toTheMillisecond(instant)),
-		resume: againOrLeave,
-		purge:  upTo(instant),
-	}
-	all, err := clients.List(c, repository.Page{})
-	if err != nil {
-		return fmt.Errorf("%s; no key was removed, since the database did not name the clients: %s; %s", r.fact, explain(err), r.resume)
-	}
-	for i := range all {
-		r.of = append(r.of, all[i].ClientID)
-	}
-	view := revocationView{TokensRevokedBefore: seconds(&instant)}
-	if view.KeysRemoved, err = r.finish(c, store); err != nil {
+	r := revocation{ended, inactiveAsOf("all tokens", ended), againOrLeave}
+	view := revocationView{TokensRevokedBefore: seconds(&ended.Before)}
+	if view.KeysRemoved, err = r.finish(c); err != nil {
 		return err
 	}
 	return cmd.report(c, r, view)

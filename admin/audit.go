@@ -1,0 +1,93 @@
+package admin
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"chit/models"
+)
+
+// The events of the audit trail.
+const (
+	clientCreated  = "client_created"
+	clientUpdated  = "client_updated"
+	secretRotated  = "client_secret_rotated"
+	clientDisabled = "client_disabled"
+	clientEnabled  = "client_enabled"
+	clientDeleted  = "client_deleted"
+	tokenRevoked   = "token_revoked"
+	tokensRevoked  = "tokens_revoked"
+)
+
+// Operator is who acts.
+type Operator struct {
+	Name    string      // the client id of the caller of the admin API, or CommandLine
+	Details []slog.Attr // more for the audit trail, such as the system's user
+}
+
+// CommandLine is the Name of an operator who uses the command line.
+const CommandLine = "cli"
+
+// note writes a line to the audit trail. The attributes must not contain a secret.
+func (a Actions) note(ctx context.Context, event string, attributes ...slog.Attr) {
+	record := slog.NewRecord(time.Now(), slog.LevelInfo, "operator", 0)
+	record.AddAttrs(slog.String("event", event), slog.String("operator", a.Operator.Name))
+	record.AddAttrs(a.Operator.Details...)
+	record.AddAttrs(attributes...)
+	a.Trail(ctx, record)
+}
+
+// noteChange writes a line with the fields of a client that have changed. before is the zero Client for a
+// new client, and after is nil for a deleted one.
+func (a Actions) noteChange(ctx context.Context, event string, before, after *models.Client, more ...slog.Attr) {
+	id := before.ClientID
+	var old, changed []slog.Attr
+	switch {
+	case after == nil:
+		old = describe(before)
+	case id == "":
+		id, changed = after.ClientID, describe(after)
+	default:
+		old, changed = differences(describe(before), describe(after))
+	}
+	a.note(ctx, event, append([]slog.Attr{
+		slog.String("client_id", id),
+		{Key: "before", Value: slog.GroupValue(old...)}, // an empty group is left out
+		{Key: "after", Value: slog.GroupValue(changed...)},
+	}, more...)...)
+}
+
+// describe returns the fields of a client for the audit trail, always in the same order.
+func describe(client *models.Client) []slog.Attr {
+	return []slog.Attr{
+		slog.String("client_name", client.ClientName),
+		slog.String("scope", client.AllowedScopes),
+		slog.String("grant_types", client.GrantTypes),
+		slog.Bool("is_public", client.IsPublic),
+		slog.Bool("is_resource_server", client.IsResourceServer),
+		optional("token_ttl_seconds", client.TokenTTLSeconds, slog.Int64Value),
+		optional("disabled_at", client.DisabledAt, instant),
+		optional("tokens_revoked_before", client.TokensRevokedBefore, instant),
+	}
+}
+
+func optional[T any](key string, value *T, convert func(T) slog.Value) slog.Attr {
+	if value == nil {
+		return slog.Any(key, nil)
+	}
+	return slog.Attr{Key: key, Value: convert(*value)}
+}
+
+// instant is a time as text, because slog cannot write those that SQL calls infinity.
+func instant(at time.Time) slog.Value { return slog.StringValue(at.UTC().Format(time.RFC3339Nano)) }
+
+// differences returns the attributes whose values differ.
+func differences(before, after []slog.Attr) (old, changed []slog.Attr) {
+	for i := range before {
+		if !before[i].Value.Equal(after[i].Value) {
+			old, changed = append(old, before[i]), append(changed, after[i])
+		}
+	}
+	return old, changed
+}

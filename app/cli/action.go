@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"chit/admin"
+	"chit/repository"
+	"chit/tokens"
+)
+
+// actionFlags are the flags of a command that changes something.
+type actionFlags struct {
+	stores     `embed:""`
+	outputFlag `embed:""`
+	auditFlag  `embed:""`
+}
+
+// withActions calls do with the actions on clients alone.
+func (f *actionFlags) withActions(c *console, do func(admin.Actions) error) error {
+	return f.withClients(c, func(clients *repository.Clients) error { return do(f.actions(c, clients, nil)) })
+}
+
+// withTokenActions calls do with the actions on clients and tokens.
+func (f *actionFlags) withTokenActions(c *console, do func(admin.Actions) error) error {
+	return f.withTokens(c, func(clients *repository.Clients, store *tokens.Store) error {
+		return do(f.actions(c, clients, store))
+	})
+}
+
+// withTokenActionsIfAny is like withTokenActions. It also works in the embedded mode without a running
+// server, where there are no tokens.
+func (f *actionFlags) withTokenActionsIfAny(c *console, do func(admin.Actions) error) error {
+	return f.withTokensIfAny(c, func(clients *repository.Clients, store *tokens.Store) error {
+		return do(f.actions(c, clients, store))
+	})
+}
+
+func (f *actionFlags) actions(c *console, clients *repository.Clients, store *tokens.Store) admin.Actions {
+	actions := admin.Actions{
+		Clients:  clients,
+		Tokens:   store,
+		Settle:   admin.Settled,
+		Operator: admin.Operator{Name: admin.CommandLine, Details: []slog.Attr{slog.String("user", systemUser())}},
+		Trail:    f.trail(c),
+	}
+	if f.Embedded() {
+		actions.Settle = 0 // the embedded server asks the database each time
+	}
+	return actions
+}
+
+// flagOf are the flags for the values that an action checks.
+var flagOf = map[string]string{"client_id": "<id>", "client_name": "--name", "scope": "--scope"}
+
+// flagFaults returns the faults of the values of an action, with the names of the flags.
+func flagFaults(err error) error {
+	var invalid admin.Invalid
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	var faults []error
+	for _, fault := range invalid {
+		faults = append(faults, fmt.Errorf("%s: %s", flagOf[fault.Field], fault.Detail))
+	}
+	return errors.Join(faults...)
+}
