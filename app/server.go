@@ -17,6 +17,7 @@ import (
 	"chit/invalidations"
 	"chit/repository"
 	"chit/tokens"
+	"chit/usage"
 )
 
 // Limits for every connection.
@@ -112,6 +113,7 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 	}
 	return &handlers.API{
 		Clients:   clients.find,
+		Usage:     s.usage(log),
 		OnRetired: s.clients.NoteUse,
 		Tokens:    store,
 		Checks:    []handlers.Check{{Name: "database", Ping: s.clients.Ping, Spared: clients.usable}, {Name: "redis", Ping: store.Ping}},
@@ -127,6 +129,13 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 		Subscribe: clients.subscribe,
 		Current:   clients.current,
 	}, nil
+}
+
+// usage returns a tracker that records in the database when clients were last seen.
+func (s *Server) usage(log *slog.Logger) *usage.Tracker {
+	tracker := usage.New(time.Now)
+	s.background(func(ctx context.Context) { tracker.Run(ctx, s.clients.RecordUses, log) })
+	return tracker
 }
 
 // background runs task in a goroutine until the server closes.

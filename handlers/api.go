@@ -17,6 +17,7 @@ import (
 
 	"chit/invalidations"
 	"chit/models"
+	"chit/usage"
 )
 
 // Clients finds clients. Find returns a client as it was at most a second ago, and FindSince as it was at
@@ -55,6 +56,7 @@ type API struct {
 	Failures  Failures
 	Proxies   []netip.Prefix // X-Forwarded-For is read from these only
 	Checks    []Check
+	Usage     *usage.Tracker
 	OnRetired func(models.RetiredSecret) // called for each use of a retired secret; must not block
 	Issuer    string                     // URL, the iss of introspection and of the metadata
 	TokenTTL  time.Duration              // lifetime of tokens whose client has none of its own

@@ -25,6 +25,7 @@ type endpoint func(ctx context.Context, x *exchange, client *models.Client, form
 func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		x := c.(*exchange)
+		x.oauth = true
 		form, err := readParameters(x.Request())
 		if err != nil {
 			return err
@@ -39,6 +40,7 @@ func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		x.use = a.Usage.Used(client.ClientID)
 		return next(ctx, x, client, form)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"chit/models"
 	"chit/throttle"
 	"chit/tokens"
+	"chit/usage"
 )
 
 // inMemory has one client and one token, without a network.
@@ -53,7 +54,7 @@ func (m inMemoryTokens) Settle(context.Context) error                     { retu
 func newAPI(clients handlers.Clients) *handlers.API {
 	return &handlers.API{
 		Current: func() bool { return true },
-		Clients: clients, OnRetired: func(models.RetiredSecret) {},
+		Clients: clients, OnRetired: func(models.RetiredSecret) {}, Usage: usage.New(time.Now),
 		Issuer: "http://localhost:8080", TokenTTL: time.Hour, Timeout: 5 * time.Second, Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), Metrics: handlers.NewMetrics(prometheus.NewRegistry()),
 		Failures: &throttle.Failures{PerClient: 100, PerAddress: 1000, Now: time.Now},

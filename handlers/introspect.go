@@ -24,6 +24,7 @@ func (a *API) introspect(ctx context.Context, x *exchange, caller *models.Client
 	current := a.Current()
 	token, err := a.visibleToken(ctx, caller, form.get("token"))
 	x.jti = token.ID
+	x.use.Introspected()
 	if !current || !a.Current() {
 		x.Response().Header()["X-Chit-Stale"] = stale
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"chit/models"
+	"chit/usage"
 )
 
 // The events of the audit trail. A log line that belongs to it has one of these as "event".
@@ -36,12 +37,14 @@ type exchange struct {
 	clientID  string // only of a client that exists
 	secret    string // with which the client has authenticated; for a stream that checks it again
 	jti       string
-	reason    string // why a token is inactive
-	event     string // set if the line belongs to the audit trail
-	retired   bool   // the client has used a retired secret
-	streamed  bool   // the answer was a stream, which lasts as long as the client likes
-	cause     error  // what went wrong, if the answer is not an error
-	gate      *Gate  // where the request has a place; nil: it has none
+	reason    string        // why a token is inactive
+	event     string        // set if the line belongs to the audit trail
+	retired   bool          // the client has used a retired secret
+	oauth     bool          // it is for an OAuth endpoint
+	use       *usage.Client // of the client that has authenticated
+	streamed  bool          // the answer was a stream, which lasts as long as the client likes
+	cause     error         // what went wrong, if the answer is not an error
+	gate      *Gate         // where the request has a place; nil: it has none
 
 	draining *atomic.Bool // that of the API
 }
@@ -72,6 +75,9 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 				x.event = eventAuthenticationRefused
 			case http.StatusTooManyRequests:
 				x.event = eventAuthenticationThrottled
+			}
+			if x.oauth && p.status < http.StatusInternalServerError {
+				a.Usage.Refused()
 			}
 			x.cause = err
 			if !x.Response().Committed {

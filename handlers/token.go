@@ -27,6 +27,7 @@ func (a *API) token(ctx context.Context, x *exchange, client *models.Client, for
 		return err
 	}
 	x.event, x.jti = eventTokenIssued, issued.ID
+	x.use.Issued()
 	return write(x, http.StatusOK, tokenAnswer(token, grant))
 }
 

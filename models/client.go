@@ -38,6 +38,7 @@ type Client struct {
 	UpdatedAt           time.Time
 
 	RetiredSecrets []RetiredSecret `gorm:"foreignKey:ClientID;references:ClientID"`
+	Use            *Use            `gorm:"foreignKey:ClientID;references:ClientID"` // nil: not asked for
 }
 
 // TableName returns the name of the table in SQL.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"chit/models"
 )
@@ -81,7 +82,7 @@ func (c *Clients) Knows(string) bool { return true }
 
 // Create adds a client. It returns models.ErrClientExists if the id is taken.
 func (c *Clients) Create(ctx context.Context, client *models.Client) error {
-	err := c.db.WithContext(ctx).Omit("RetiredSecrets").Create(client).Error
+	err := c.db.WithContext(ctx).Omit(clause.Associations).Create(client).Error
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
 		return models.ErrClientExists
 	}
@@ -98,15 +99,15 @@ type Page struct {
 	Limit int    // maximum number of clients; 0: no limit
 }
 
-// List returns clients ordered by id, without their retired secrets.
+// List returns clients ordered by id, with their last use and without their retired secrets.
 func (c *Clients) List(ctx context.Context, page Page) ([]models.Client, error) {
-	find := c.db.WithContext(ctx).Order("client_id")
+	find := c.db.WithContext(ctx).Joins("Use").Order("oauth_client.client_id")
 	if page.Query != "" {
 		pattern := "%" + likeLiteral.Replace(page.Query) + "%"
-		find = find.Where("lower(client_id) LIKE lower(?) ESCAPE '!' OR lower(client_name) LIKE lower(?) ESCAPE '!'", pattern, pattern)
+		find = find.Where("lower(oauth_client.client_id) LIKE lower(?) ESCAPE '!' OR lower(client_name) LIKE lower(?) ESCAPE '!'", pattern, pattern)
 	}
 	if page.After != "" {
-		find = find.Where("client_id > ?", page.After)
+		find = find.Where("oauth_client.client_id > ?", page.After)
 	}
 	if page.Limit > 0 {
 		find = find.Limit(page.Limit)
@@ -114,6 +115,11 @@ func (c *Clients) List(ctx context.Context, page Page) ([]models.Client, error) 
 	var clients []models.Client
 	if err := find.Find(&clients).Error; err != nil {
 		return nil, unavailable("list clients", err)
+	}
+	for i := range clients {
+		if clients[i].Use == nil {
+			clients[i].Use = &models.Use{ClientID: clients[i].ClientID}
+		}
 	}
 	return clients, nil
 }

@@ -136,10 +136,10 @@ func (c *console) fail(err error) int {
 func explain(err error) string {
 	var postgres *pgconn.PgError
 	if errors.As(err, &postgres) {
-		switch postgres.Code {
-		case "42P01":
+		switch {
+		case postgres.Code == "42P01" && strings.Contains(postgres.Message, `"oauth_client"`):
 			return "the database has no table oauth_client: run `chit migrate up`"
-		case "42703":
+		case postgres.Code == "42P01", postgres.Code == "42703":
 			return "the database lacks a migration: run `chit migrate up`"
 		}
 	}

@@ -21,7 +21,7 @@ type clientListCommand struct {
 }
 
 func (*clientListCommand) Help() string {
-	return "The clients are ordered by id. The table shortens long names and scopes. JSON and `chit client show` do not.\n\nExamples:\n\n  chit client list --query billing\n\n  chit client list --limit 50 --after billing-job --output json"
+	return "The clients are ordered by id. The table shortens long names and scopes. JSON and `chit client show` do not. A client is used when it authenticates, for a token or anything else; the last uses are accurate to a minute.\n\nExamples:\n\n  chit client list --query billing\n\n  chit client list --limit 50 --after billing-job --output json"
 }
 
 // Run prints the selected clients. If there are more, it prints where the next page begins.
@@ -58,15 +58,21 @@ func (cmd *clientListCommand) Run(c *console) error {
 	return nil
 }
 
+type listedClient struct {
+	clientView
+	useView
+}
+
 func (cmd *clientListCommand) printClients(c *console, clients []models.Client) error {
-	views := []clientView{}
+	views := []listedClient{}
 	rows := []table.Row{}
 	for i := range clients {
-		view := viewOf(&clients[i])
+		client := &clients[i]
+		view := listedClient{viewOf(client), *useOf(client)}
 		views = append(views, view)
-		rows = append(rows, table.Row{view.ClientID, shortened(view.ClientName), shortened(view.Scope), role(&clients[i]), dateTime(clients[i].CreatedAt)})
+		rows = append(rows, table.Row{view.ClientID, shortened(view.ClientName), shortened(view.Scope), role(client), dateTime(client.CreatedAt), orNever(client.Use.LastTokenAt), orNever(client.Use.LastUsedAt)})
 	}
-	return cmd.print(c, views, table.Row{"CLIENT_ID", "NAME", "SCOPE", "ROLE", "CREATED (UTC)"}, rows)
+	return cmd.print(c, views, table.Row{"CLIENT_ID", "NAME", "SCOPE", "ROLE", "CREATED (UTC)", "LAST TOKEN (UTC)", "LAST USED (UTC)"}, rows)
 }
 
 // maxCell is the maximum width of a cell in characters. A longer text would widen every row.

@@ -47,9 +47,25 @@ func (v clientView) withSecret(secret string) clientView {
 	return v
 }
 
-// clientDetails is a client with its retired secrets. It does not contain the secrets or their hashes.
+// useView is when a client was last seen, to within a minute. null means never.
+type useView struct {
+	LastUsedAt  *int64 `json:"last_used_at"`
+	LastTokenAt *int64 `json:"last_token_at"`
+}
+
+// useOf returns nil if the last use of the client was not asked for.
+func useOf(client *models.Client) *useView {
+	if client.Use == nil {
+		return nil
+	}
+	return &useView{seconds(client.Use.LastUsedAt), seconds(client.Use.LastTokenAt)}
+}
+
+// clientDetails is a client with its last use and its retired secrets. It does not contain the secrets or
+// their hashes.
 type clientDetails struct {
 	clientView
+	*useView
 	RetiredSecrets []retiredSecretView `json:"retired_secrets"`
 }
 
@@ -59,7 +75,7 @@ type retiredSecretView struct {
 }
 
 func detailsOf(client *models.Client) clientDetails {
-	details := clientDetails{viewOf(client), []retiredSecretView{}}
+	details := clientDetails{viewOf(client), useOf(client), []retiredSecretView{}}
 	for _, retired := range client.RetiredSecrets {
 		details.RetiredSecrets = append(details.RetiredSecrets, retiredSecretView{retired.ExpiresAt.Unix(), seconds(retired.LastUsedAt)})
 	}
@@ -81,6 +97,11 @@ func (f outputFlag) printClient(c *console, client *models.Client) error {
 		{"TOKENS LIVE", lifetime},
 		{"CREATED (UTC)", dateTime(client.CreatedAt)},
 		{"UPDATED (UTC)", dateTime(client.UpdatedAt)},
+	}
+	if client.Use != nil {
+		rows = append(rows,
+			table.Row{"LAST TOKEN (UTC)", orNever(client.Use.LastTokenAt)},
+			table.Row{"LAST USED (UTC)", orNever(client.Use.LastUsedAt)})
 	}
 	if client.Disabled() {
 		rows = append(rows, table.Row{"DISABLED (UTC)", dateTime(*client.DisabledAt)})
@@ -110,7 +131,7 @@ type clientShowCommand struct {
 }
 
 func (*clientShowCommand) Help() string {
-	return "The last use of a retired secret is accurate to a minute. If a retired secret is not used any more, you can delete it.\n\nExample:\n\n  chit client show billing-job"
+	return "A client is used when it authenticates, for a token or anything else. The last uses of the client and of its retired secrets are accurate to a minute. If a retired secret is not used any more, you can delete it.\n\nExample:\n\n  chit client show billing-job"
 }
 
 // Run prints the client.
@@ -119,7 +140,7 @@ func (cmd *clientShowCommand) Run(c *console) error {
 		return usageError{err}
 	}
 	return cmd.withClients(c, func(clients *repository.Clients) error {
-		client, err := clients.Find(c, cmd.ID)
+		client, err := clients.Describe(c, cmd.ID)
 		if err != nil {
 			return noSuchClient(cmd.ID, err)
 		}

@@ -61,6 +61,14 @@ func plainTable() table.Style {
 // dateTime formats a time for tables, in UTC and seconds.
 func dateTime(instant time.Time) string { return written(instant, time.DateTime) }
 
+// orNever formats a time for tables. nil means never.
+func orNever(instant *time.Time) string {
+	if instant == nil {
+		return "never"
+	}
+	return dateTime(*instant)
+}
+
 // toTheMillisecond formats a time where the order of events matters.
 func toTheMillisecond(instant time.Time) string {
 	return written(instant, "2006-01-02 15:04:05.000")

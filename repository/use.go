@@ -1,0 +1,50 @@
+package repository
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"chit/models"
+)
+
+// useBatch is the number of clients in one statement.
+const useBatch = 1000
+
+// RecordUses stores when clients were last seen. It does not replace a later time, which another node may
+// have stored.
+func (c *Clients) RecordUses(ctx context.Context, uses []models.Use) error {
+	// Every node writes in the same order, so that no two wait for each other.
+	slices.SortFunc(uses, func(a, b models.Use) int { return cmp.Compare(a.ClientID, b.ClientID) })
+	later := clause.OnConflict{
+		Columns:   []clause.Column{{Name: "client_id"}},
+		DoUpdates: clause.Assignments(map[string]any{"last_used_at": laterOf("last_used_at"), "last_token_at": laterOf("last_token_at")}),
+	}
+	for batch := range slices.Chunk(uses, useBatch) {
+		if err := c.db.WithContext(ctx).Clauses(later).Create(&batch).Error; err != nil {
+			return unavailable("record uses", err)
+		}
+	}
+	return nil
+}
+
+func laterOf(column string) clause.Expr {
+	old, given := "oauth_client_use."+column, "excluded."+column
+	return gorm.Expr("CASE WHEN " + old + " > " + given + " OR " + given + " IS NULL THEN " + old + " ELSE " + given + " END")
+}
+
+// Describe is Find with the client's last use. The client's Use is not nil.
+func (c *Clients) Describe(ctx context.Context, id string) (*models.Client, error) {
+	client, err := c.Find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	client.Use = &models.Use{ClientID: id}
+	if err := c.db.WithContext(ctx).Limit(1).Find(client.Use, "client_id = ?", id).Error; err != nil {
+		return nil, unavailable("find use", err)
+	}
+	return client, nil
+}

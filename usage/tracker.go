@@ -1,0 +1,85 @@
+// Package usage knows in memory who uses this node: when each client was last seen, and what was requested
+// within the last hour.
+package usage
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Tracker counts requests. Its methods do not block on I/O.
+type Tracker struct {
+	now   func() time.Time
+	total counts
+	hour  hour
+
+	mu      sync.RWMutex
+	clients map[string]*Client
+}
+
+// counts are numbers of requests since the start.
+type counts struct{ issued, introspected, refused atomic.Int64 }
+
+// Client is what is known about a client. It is forgotten when the client was not seen for an hour.
+type Client struct {
+	of                   *Tracker
+	lastUsed, lastToken  atomic.Int64 // Unix seconds; 0: not seen
+	issued, introspected atomic.Int64 // numbers of requests
+
+	// Only Run uses the fields below.
+	recorded struct{ used, token int64 } // of lastUsed and lastToken, what is recorded
+	past     [spans]clientCounts         // the numbers at the start of each span of the last hour, the latest first
+}
+
+// New returns a Tracker with this clock.
+func New(now func() time.Time) *Tracker {
+	t := &Tracker{now: now, clients: map[string]*Client{}}
+	t.hour.start(now(), snapshot{})
+	return t
+}
+
+// Used notes that a client has authenticated. The caller uses the result only during the same request.
+func (t *Tracker) Used(clientID string) *Client {
+	now := t.now().Unix()
+	t.mu.RLock()
+	c := t.clients[clientID]
+	if c != nil {
+		c.seen(&c.lastUsed, now) // under the lock, so that the client is not forgotten meanwhile
+	}
+	t.mu.RUnlock()
+	if c != nil {
+		return c
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c = t.clients[clientID]; c == nil {
+		c = &Client{of: t}
+		t.clients[clientID] = c
+	}
+	c.seen(&c.lastUsed, now)
+	return c
+}
+
+// seen stores a time unless it is stored already, because concurrent writes to one place are slow.
+func (c *Client) seen(last *atomic.Int64, now int64) {
+	if last.Load() != now {
+		last.Store(now)
+	}
+}
+
+// Issued notes that the client has got a token.
+func (c *Client) Issued() {
+	c.seen(&c.lastToken, c.of.now().Unix())
+	c.issued.Add(1)
+	c.of.total.issued.Add(1)
+}
+
+// Introspected notes that the client has asked about a token.
+func (c *Client) Introspected() {
+	c.introspected.Add(1)
+	c.of.total.introspected.Add(1)
+}
+
+// Refused notes a request that was refused because of what it contains.
+func (t *Tracker) Refused() { t.total.refused.Add(1) }
