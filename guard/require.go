@@ -39,7 +39,7 @@ func (g *Guard) Require(scopes ...string) func(http.Handler) http.Handler {
 				if g.config.OnRefusal != nil {
 					g.config.OnRefusal(r, *refusal)
 				}
-				refusal.write(w, g.config.Realm)
+				refusal.Answer(w, g.config.Realm)
 				return
 			}
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, token)))
@@ -49,7 +49,7 @@ func (g *Guard) Require(scopes ...string) func(http.Handler) http.Handler {
 
 // admit returns the token of a request, or why the request is refused.
 func (g *Guard) admit(r *http.Request, needed []string) (Token, *Refusal) {
-	bearer, refusal := bearerToken(r)
+	bearer, refusal := BearerToken(r)
 	if refusal != nil {
 		return Token{}, refusal
 	}
@@ -65,8 +65,9 @@ func (g *Guard) admit(r *http.Request, needed []string) (Token, *Refusal) {
 	return token, nil
 }
 
-// bearerToken returns the token in the Authorization header. Another scheme counts as no token.
-func bearerToken(r *http.Request) (string, *Refusal) {
+// BearerToken returns the token of a request, from the header "Authorization: Bearer" alone (RFC 6750 §2.1).
+// Another scheme counts as no token. Require calls it; programs that call Check need it.
+func BearerToken(r *http.Request) (string, *Refusal) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {
 		return "", &Refusal{Status: http.StatusBadRequest, Code: "invalid_request", Err: errTwoHeaders}
@@ -88,8 +89,8 @@ func bearerToken(r *http.Request) (string, *Refusal) {
 // retryAfter is the Retry-After of a 503, in seconds.
 const retryAfter = "1"
 
-// write answers with the refusal.
-func (r *Refusal) write(w http.ResponseWriter, realm string) {
+// Answer writes the refusal as an answer (RFC 6750 §3). The realm must not need escapes in a quoted string.
+func (r *Refusal) Answer(w http.ResponseWriter, realm string) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	code := r.Code

@@ -27,7 +27,7 @@ func IsID(text string) bool {
 func (s *Store) List(ctx context.Context, clientID string) iter.Seq2[models.AccessToken, error] {
 	return func(yield func(models.AccessToken, error) bool) {
 		for at := start; ; {
-			ids, err := s.page(ctx, clientID, &at)
+			ids, err := s.page(ctx, clientID, &at, pageSize)
 			if err == nil && len(ids) == 0 {
 				return
 			}

@@ -2,8 +2,12 @@ package tokens
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strconv"
+	"strings"
+
+	"chit/models"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -27,13 +31,13 @@ func (p position) isBefore(entry redis.Z) bool {
 	return entry.Score > p.score || entry.Score == p.score && entry.Member.(string) > p.id
 }
 
-// page returns the next ids in a client's index, at most pageSize, and moves the position to the last of
+// page returns the next ids in a client's index, at most most, and moves the position to the last of
 // them. It returns no ids at the end of the index. An id that is in the index all the time is returned
 // exactly once, even if other ids are added or removed meanwhile.
-func (s *Store) page(ctx context.Context, clientID string, at *position) (ids []string, err error) {
+func (s *Store) page(ctx context.Context, clientID string, at *position, most int) (ids []string, err error) {
 	for offset := max(0, at.rank); ; {
 		entries, err := s.Redis.ZRangeByScoreWithScores(ctx, indexKey(clientID), &redis.ZRangeBy{
-			Min: strconv.FormatFloat(at.score, 'f', -1, 64), Max: "+inf", Offset: int64(offset), Count: pageSize + 1,
+			Min: strconv.FormatFloat(at.score, 'f', -1, 64), Max: "+inf", Offset: int64(offset), Count: int64(most) + 1,
 		}).Result()
 		if err != nil {
 			return nil, unavailable("read the index", err)
@@ -46,7 +50,7 @@ func (s *Store) page(ctx context.Context, clientID string, at *position) (ids []
 		}
 		next := *at
 		for i, entry := range entries {
-			if len(ids) == pageSize || !at.isBefore(entry) {
+			if len(ids) == most || !at.isBefore(entry) {
 				continue
 			}
 			if entry.Score > next.score {
@@ -55,10 +59,55 @@ func (s *Store) page(ctx context.Context, clientID string, at *position) (ids []
 			next = position{entry.Score, entry.Member.(string), offset + i}
 			ids = append(ids, next.id)
 		}
-		if len(ids) > 0 || len(entries) <= pageSize {
+		if len(ids) > 0 || len(entries) <= most {
 			*at = next
 			return ids, nil
 		}
-		offset += pageSize // reads one id again, to detect that ranks have shifted
+		offset += most // reads one id again, to detect that ranks have shifted
 	}
+}
+
+// MaxPage is the highest number of tokens in a Page.
+const MaxPage = pageSize
+
+// ErrCursor is the error for a cursor that is not from Page.
+var ErrCursor = errors.New("not a cursor")
+
+// Page returns some tokens of a client that are in Redis, at most limit, ordered like those of List. after is
+// the empty text for the first page, and then the cursor next of the page before. next is empty after the
+// last page. A page may have fewer tokens than limit, or none, although it is not the last one. Page returns
+// ErrCursor for a wrong cursor.
+func (s *Store) Page(ctx context.Context, clientID, after string, limit int) (found []models.AccessToken, next string, err error) {
+	at := start
+	if after != "" {
+		if at, err = parsePosition(after); err != nil {
+			return nil, "", err
+		}
+	}
+	ids, err := s.page(ctx, clientID, &at, min(limit, MaxPage))
+	if err != nil || len(ids) == 0 {
+		return nil, "", err
+	}
+	if found, err = s.find(ctx, ids); err != nil {
+		return nil, "", err
+	}
+	return found, at.String(), nil
+}
+
+// String returns the position as a cursor.
+func (p position) String() string {
+	return strconv.FormatFloat(p.score, 'f', -1, 64) + "." + strconv.Itoa(p.rank) + "." + p.id
+}
+
+func parsePosition(cursor string) (position, error) {
+	parts := strings.Split(cursor, ".")
+	if len(parts) != 3 || !IsID(parts[2]) {
+		return position{}, ErrCursor
+	}
+	score, scoreErr := strconv.ParseUint(parts[0], 10, 53)
+	rank, rankErr := strconv.ParseUint(parts[1], 10, 31)
+	if scoreErr != nil || rankErr != nil {
+		return position{}, ErrCursor
+	}
+	return position{float64(score), parts[2], int(rank)}, nil
 }

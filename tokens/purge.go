@@ -42,7 +42,7 @@ func (s *Store) purge(ctx context.Context, clientID string, progress func(done, 
 	expired := reclaimer{redis: s.Redis}
 	defer func() { expired.finish(ctx) }()
 	for at := start; ; {
-		ids, err := s.page(ctx, clientID, &at)
+		ids, err := s.page(ctx, clientID, &at, pageSize)
 		if err != nil || len(ids) == 0 {
 			return removed, err
 		}
