@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"chit/models"
@@ -35,16 +36,16 @@ type Actions struct {
 	Settle   time.Duration // how long to wait until every node knows of a change: Settled, or 0 for an embedded server
 	Operator Operator
 	Trail    func(context.Context, slog.Record) // writes a line of the audit trail
-	// Version limits actions on a client. If it is set, and the client is not in this version (see
+	// Versions limits actions on a client, unless it is nil. If the client is in none of these versions (see
 	// models.Client.Version), they change nothing and return ErrChanged.
-	Version string
+	Versions []string
 }
 
 // condition returns the condition of a change. It also stores the client as it was before the change.
 func (a Actions) condition(before *models.Client) repository.Condition {
 	return func(client *models.Client) error {
 		*before = *client
-		if a.Version != "" && a.Version != client.Version() {
+		if a.Versions != nil && !slices.Contains(a.Versions, client.Version()) {
 			return ErrChanged
 		}
 		return nil

@@ -135,7 +135,7 @@ func TestActionsOnAnOldVersion(t *testing.T) {
 	}
 	before := o.trail.Len()
 	stale := o.Actions
-	stale.Version = seen
+	stale.Versions = []string{"another", seen}
 	_, update := stale.Update(t.Context(), "billing-job", admin.Changes{})
 	_, disable := stale.Disable(t.Context(), "billing-job")
 	_, enable := stale.Enable(t.Context(), "billing-job")
@@ -151,7 +151,7 @@ func TestActionsOnAnOldVersion(t *testing.T) {
 	if client.Disabled() || client.TokensRevokedBefore != nil || client.ClientName != "new" || o.trail.Len() != before {
 		t.Errorf("%+v, %s", client, o.trail)
 	}
-	stale.Version = client.Version()
+	stale.Versions = []string{"another", client.Version()}
 	if _, err := stale.Delete(t.Context(), "billing-job"); err != nil {
 		t.Errorf("in the present version: %v", err)
 	}

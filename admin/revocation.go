@@ -15,7 +15,7 @@ type Revocation struct {
 	ClientID string         // whose tokens; empty if All is set
 	All      bool           // the tokens of all clients
 	Client   *models.Client // after the change; nil if All is set, or if there is no such client any more
-	Before   time.Time      // tokens issued at or before this time are inactive; zero: all tokens of a client that does not exist
+	Before   time.Time      // the tokens are those that were issued at or before this time; zero: all of them
 
 	clients   []string // ids
 	actions   Actions

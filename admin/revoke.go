@@ -40,8 +40,8 @@ func (a Actions) Delete(ctx context.Context, id string) (*Revocation, error) {
 	if a.Tokens != nil {
 		err = a.wait(ctx)
 	}
-	if a.Version != "" {
-		a.Version = disabled.Client.Version()
+	if a.Versions != nil {
+		a.Versions = []string{disabled.Client.Version()}
 	}
 	var before models.Client
 	if err == nil {
@@ -51,7 +51,8 @@ func (a Actions) Delete(ctx context.Context, id string) (*Revocation, error) {
 		return nil, NotDeleted{err}
 	}
 	a.noteChange(ctx, clientDeleted, &before, nil)
-	return &Revocation{ClientID: id, clients: []string{id}, actions: a}, nil
+	// A client of the same id may be registered now. Its tokens are newer.
+	return &Revocation{ClientID: id, Before: disabled.Before.Add(a.Settle), clients: []string{id}, actions: a}, nil
 }
 
 // RevokeTokens revokes the tokens of a client that were issued until now. The client can get new ones. If

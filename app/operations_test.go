@@ -89,7 +89,7 @@ func runBlock(t *testing.T, s *apptest.Server, text, token string) {
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", text)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "CHIT_DATABASE_URL="+s.DatabaseURL, "CHIT_REDIS_URL="+s.RedisURL,
-		"SECRET=a secret of ours", "URL="+s.URL, "TOKEN="+token, "JTI="+tokens.ID(token))
+		"SECRET=a secret of ours", "URL="+s.URL, "OPS_URL="+s.OpsURL, "TOKEN="+token, "JTI="+tokens.ID(token))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s%s", err, text, out)
 	}

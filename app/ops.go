@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -13,8 +14,8 @@ import (
 	"chit/repository"
 )
 
-// opsHandler serves the ops listener.
-func opsHandler(registry *prometheus.Registry) http.Handler {
+// opsHandler serves the ops listener. The paths below /admin/ are those of the admin API.
+func opsHandler(registry *prometheus.Registry, admin http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -22,7 +23,13 @@ func opsHandler(registry *prometheus.Registry) http.Handler {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/admin/") {
+			admin.ServeHTTP(w, r) // without the redirects of the mux: a client may be called ".."
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // newRegistry returns a registry with the metrics of the process and of the connection pools.

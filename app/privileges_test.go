@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -158,6 +159,11 @@ func TestRolesSuffice(t *testing.T) {
 	g.redis.CLI("CONFIG", "SET", "notify-keyspace-events", "Ege")
 	apptest.Receive(t, p.URL, "api", apptest.Create(t, operator, "api", "--resource-server").ClientSecret).Quiet(1)
 	g.operate(t, operator, p, secret)
+	p.Signal(syscall.SIGINT)
+	p.Ended(10 * time.Second)
+	if got := apptest.Psql(t, g.database.URL, "SELECT last_used_at IS NOT NULL FROM oauth_client_use WHERE client_id = 'api'"); got != "t" {
+		t.Errorf("the last use is not recorded: %q", got)
+	}
 	g.refusedNothing(t)
 	g.usedAll(t)
 	if log := p.Stderr.String(); strings.Contains(log, "permission denied") || strings.Contains(log, "NOPERM") {

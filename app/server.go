@@ -41,6 +41,7 @@ type Server struct {
 	registry  *prometheus.Registry
 	clients   *repository.Clients
 	redis     redis.UniversalClient
+	tokens    *tokens.Store
 	servers   []*http.Server
 	listeners []*listener
 	failed    chan error
@@ -82,7 +83,7 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 	if s.URL, err = s.listen(endpoint{config.Listen, "CHIT_LISTEN", config.publicPair()}, public, log); err != nil {
 		return nil, err
 	}
-	ops := &http.Server{Handler: opsHandler(s.registry)} // no write timeout, because profiles take long
+	ops := &http.Server{Handler: opsHandler(s.registry, s.newConsole(log).Handler())} // no write timeout, because profiles take long
 	if s.OpsURL, err = s.listen(endpoint{config.OpsListen, "CHIT_OPS_LISTEN", config.opsPair()}, ops, log); err != nil {
 		return nil, err
 	}
@@ -105,7 +106,14 @@ func (s *Server) announce() error {
 func (s *Server) embeddedRedisURL() string { return "redis://127.0.0.1:" + s.RedisPort }
 
 func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*handlers.API, error) {
-	store := &tokens.Store{Redis: s.redis, Prefix: s.config.TokenPrefix, Now: time.Now, Timeout: s.config.RequestTimeout.Duration / 2, Apart: s.config.RedisBatching == "off", Replicas: s.config.replicas()}
+	s.tokens = &tokens.Store{
+		Redis:    s.redis,
+		Prefix:   s.config.TokenPrefix,
+		Now:      time.Now,
+		Timeout:  s.config.RequestTimeout.Duration / 2,
+		Apart:    s.config.RedisBatching == "off",
+		Replicas: s.config.replicas(),
+	}
 	s.hub = invalidations.NewHub(registry)
 	clients, err := s.openSource(registry, log)
 	if err != nil {
@@ -115,8 +123,8 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 		Clients:   clients.find,
 		Usage:     s.usage(log),
 		OnRetired: s.clients.NoteUse,
-		Tokens:    store,
-		Checks:    []handlers.Check{{Name: "database", Ping: s.clients.Ping, Spared: clients.usable}, {Name: "redis", Ping: store.Ping}},
+		Tokens:    s.tokens,
+		Checks:    []handlers.Check{{Name: "database", Ping: s.clients.Ping, Spared: clients.usable}, {Name: "redis", Ping: s.tokens.Ping}},
 		Issuer:    s.config.Issuer,
 		TokenTTL:  s.config.TokenTTL.Duration,
 		Timeout:   s.config.RequestTimeout.Duration,

@@ -18,7 +18,7 @@ var fitForLogs = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 func FuzzRequestID(f *testing.F) {
 	f.Add("8f1c-from_the.proxy")
 	f.Fuzz(func(t *testing.T, sent string) {
-		got := requestID(&http.Request{Header: http.Header{"X-Request-Id": {sent}}})
+		got := RequestID(&http.Request{Header: http.Header{"X-Request-Id": {sent}}})
 		if !fitForLogs.MatchString(got) || fitForLogs.MatchString(sent) != (got == sent) {
 			t.Errorf("sent %q, got %q", sent, got)
 		}

@@ -63,12 +63,27 @@ func (a *API) visibleToken(ctx context.Context, caller *models.Client, text stri
 	if !caller.CanSee(token) {
 		return token, models.TokenNotForCaller
 	}
-	issuer := caller
-	if !caller.Owns(token) {
-		issuer, err = a.Clients.Find(ctx, token.ClientID)
+	if caller.Owns(token) {
+		return token, token.Check(caller, a.Now())
 	}
+	return token, a.checkIssuer(ctx, token)
+}
+
+// checkIssuer returns nil if the token is in force, and an error that is models.ErrTokenNotFound otherwise.
+func (a *API) checkIssuer(ctx context.Context, token models.AccessToken) error {
+	issuer, err := a.Clients.Find(ctx, token.ClientID)
 	if err != nil && !errors.Is(err, models.ErrClientNotFound) {
-		return token, err
+		return err
 	}
-	return token, token.Check(issuer, a.Now())
+	return token.Check(issuer, a.Now())
+}
+
+// ActiveToken returns a token that is in force. For any other token it returns an error that is
+// models.ErrTokenNotFound. It returns an error that wraps models.ErrUnavailable if it cannot tell.
+func (a *API) ActiveToken(ctx context.Context, text string) (models.AccessToken, error) {
+	token, err := a.Tokens.Find(ctx, text)
+	if err == nil {
+		err = a.checkIssuer(ctx, token)
+	}
+	return token, err
 }

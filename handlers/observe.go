@@ -64,7 +64,7 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 		started := time.Now()
 		x := exchanges.Get().(*exchange)
 		defer exchanges.Put(x)
-		*x = exchange{Context: c, requestID: requestID(c.Request()), draining: &a.draining}
+		*x = exchange{Context: c, requestID: RequestID(c.Request()), draining: &a.draining}
 		a.setHeaders(x)
 
 		err := call(next, x)
@@ -204,8 +204,8 @@ func method(r *http.Request) string {
 	return "other"
 }
 
-// requestID returns the X-Request-Id of the request if it is safe for the log, or a new id.
-func requestID(r *http.Request) string {
+// RequestID returns the X-Request-Id of the request if it is safe for the log, or a new id.
+func RequestID(r *http.Request) string {
 	id := r.Header.Get("X-Request-Id")
 	if id == "" || len(id) > 64 || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
 		return strconv.FormatUint(rand.Uint64(), 36) // only tells requests apart, so it need not be secret

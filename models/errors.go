@@ -12,6 +12,10 @@ var (
 // question was not answered.
 var ErrUnavailable = errors.New("storage is unavailable")
 
+// ErrNotPermitted also wraps a failure if the role of the server in the database or in Redis may not do
+// something.
+var ErrNotPermitted = errors.New("the role in the storage lacks a privilege")
+
 // The requests that the rules refuse.
 var (
 	ErrAuthenticationFailed = errors.New("client authentication failed")

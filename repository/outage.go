@@ -29,6 +29,9 @@ func unavailable(doing string, err error) error {
 	if isOutage(err) {
 		err = fmt.Errorf("%w: %w", errOutage, err)
 	}
+	if answer := (*pgconn.PgError)(nil); errors.As(err, &answer) && answer.Code == "42501" {
+		err = fmt.Errorf("%w: %w", models.ErrNotPermitted, err)
+	}
 	return fmt.Errorf("database: %s: %w: %w", doing, models.ErrUnavailable, err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -47,4 +48,29 @@ func (c *Clients) Describe(ctx context.Context, id string) (*models.Client, erro
 		return nil, unavailable("find use", err)
 	}
 	return client, nil
+}
+
+// UseSummary are numbers of clients, by when they were last used.
+type UseSummary struct {
+	Never      int64 `json:"never"`
+	LastHour   int64 `json:"last_hour"`
+	LastDay    int64 `json:"last_day"`     // but not in the last hour
+	Last30Days int64 `json:"last_30_days"` // but not in the last day
+	Earlier    int64 `json:"earlier"`
+}
+
+// SummarizeUse counts the clients by when they were last used before the time now.
+func (c *Clients) SummarizeUse(ctx context.Context, now time.Time) (summary UseSummary, err error) {
+	query := `SELECT count(CASE WHEN last_used_at IS NULL THEN 1 END) AS never,
+		count(CASE WHEN last_used_at >= ? THEN 1 END) AS last_hour,
+		count(CASE WHEN last_used_at < ? AND last_used_at >= ? THEN 1 END) AS last_day,
+		count(CASE WHEN last_used_at < ? AND last_used_at >= ? THEN 1 END) AS last30_days,
+		count(CASE WHEN last_used_at < ? THEN 1 END) AS earlier
+		FROM oauth_client LEFT JOIN oauth_client_use USING (client_id)`
+	now = now.UTC()
+	hour, day, month := now.Add(-time.Hour), now.AddDate(0, 0, -1), now.AddDate(0, 0, -30)
+	if err := c.db.WithContext(ctx).Raw(query, hour, hour, day, day, month, month).Scan(&summary).Error; err != nil {
+		return UseSummary{}, unavailable("summarize uses", err)
+	}
+	return summary, nil
 }

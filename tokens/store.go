@@ -166,6 +166,9 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 func unavailable(doing string, err error) error {
+	if redis.HasErrorPrefix(err, "NOPERM") {
+		err = fmt.Errorf("%w: %w", models.ErrNotPermitted, err)
+	}
 	return fmt.Errorf("redis: %s: %w: %w", doing, models.ErrUnavailable, err)
 }
 

@@ -52,6 +52,8 @@ type Minute struct {
 type Top struct {
 	ClientID             string
 	Issued, Introspected int64
+	LastUsed             time.Time
+	LastToken            *time.Time // nil: not since the node has started
 }
 
 // Since returns when the tracker has begun to count.
@@ -83,7 +85,7 @@ func (t *Tracker) Top(limit int) []Top {
 	found := make([]Top, 0, len(t.clients))
 	for id, c := range t.clients {
 		past := c.past[spans-1]
-		if top := (Top{id, c.issued.Load() - past.issued, c.introspected.Load() - past.introspected}); top.requests() > 0 {
+		if top := (Top{id, c.issued.Load() - past.issued, c.introspected.Load() - past.introspected, time.Unix(c.lastUsed.Load(), 0), instant(c.lastToken.Load())}); top.requests() > 0 {
 			found = append(found, top)
 		}
 	}
