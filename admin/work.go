@@ -81,6 +81,16 @@ func (w *Work) Tasks() []Progressed {
 	return states
 }
 
+// InProgress returns the number of tasks that have not ended.
+func (w *Work) InProgress() (count int) {
+	for _, task := range w.Tasks() {
+		if task.EndedAt.IsZero() {
+			count++
+		}
+	}
+	return count
+}
+
 // Wait waits for the end of the task, but not longer than limit, and returns its state.
 func (t *Task) Wait(limit time.Duration) Progressed {
 	select {

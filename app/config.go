@@ -52,6 +52,7 @@ type Config struct {
 	ShutdownTimeout   Duration `env:"CHIT_SHUTDOWN_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long the server then waits for requests in progress (default ${default})."`
 	ClientMaxStale    Duration `env:"CHIT_CLIENT_MAX_STALE" default:"10m" placeholder:"DURATION" help:"How long clients in memory go on working while the database is out of reach (default ${default})."`
 	Migrate           string   `env:"CHIT_MIGRATE" default:"on" placeholder:"on|off" help:"Whether to apply pending schema steps at the start (default ${default})."`
+	MetricsClients    int      `env:"CHIT_METRICS_CLIENTS" default:"0" placeholder:"N" help:"How many clients have counters of their own in the metrics: the first ones that are used (default ${default})."`
 	LogFormat         string   `env:"CHIT_LOG_FORMAT" placeholder:"json|text" help:"Format of the log on standard error (default text if embedded, else json)."`
 	LogLevel          string   `env:"CHIT_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
 
@@ -174,6 +175,7 @@ func (c *Config) Complete() error {
 		{c.RedisWaitReplicas > 0 && !c.canWait(), "CHIT_REDIS_WAIT_REPLICAS", "needs one Redis server or Sentinel: in a Cluster WAIT cannot be sent after the key that was written, and the embedded Redis has no replicas"},
 		{!slices.Contains([]string{"on", "off"}, c.RedisWaitOnIssue), "CHIT_REDIS_WAIT_ON_ISSUE", fmt.Sprintf("%q is neither on nor off", c.RedisWaitOnIssue)},
 		{c.MaxConcurrent < 0, "CHIT_MAX_CONCURRENT", fmt.Sprintf("%d is too small: write 1 or more, or 0 for the default", c.MaxConcurrent)},
+		{c.MetricsClients < 0 || c.MetricsClients > maxMetricsClients, "CHIT_METRICS_CLIENTS", fmt.Sprintf("%d is not a number from 0 to %d", c.MetricsClients, maxMetricsClients)},
 		{!slices.Contains([]string{"on", "off"}, c.RedisBatching), "CHIT_REDIS_BATCHING", fmt.Sprintf("%q is neither on nor off", c.RedisBatching)},
 		{!slices.Contains([]string{"on", "off"}, c.Migrate), "CHIT_MIGRATE", fmt.Sprintf("%q is neither on nor off", c.Migrate)},
 		{!slices.Contains([]string{"json", "text"}, c.LogFormat), "CHIT_LOG_FORMAT", fmt.Sprintf("%q is neither json nor text", c.LogFormat)},
@@ -194,6 +196,9 @@ func (c *Config) Complete() error {
 		c.Throttling.check(),
 	)...)
 }
+
+// maxMetricsClients limits the series of the metrics. Each client has two.
+const maxMetricsClients = 1000
 
 // concurrentPerCPU is the default number of requests in progress for each CPU. Most of them wait for round
 // trips to Redis, which they share.

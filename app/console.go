@@ -2,7 +2,10 @@ package app
 
 import (
 	"log/slog"
+	"strconv"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"chit/admin"
 	"chit/console"
@@ -18,6 +21,11 @@ func (s *Server) newConsole(log *slog.Logger) *console.API {
 	if s.config.Embedded() {
 		settle = 0 // the embedded server asks the database each time
 	}
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "chit_admin_requests_total",
+		Help: "Requests to the admin API, by route and status.",
+	}, []string{"route", "status"})
+	s.registry.MustRegister(requests, gauge("chit_revocations_in_progress", "Revocations of many tokens whose keys are being deleted in the background. The tokens are inactive.", func() float64 { return float64(work.InProgress()) }))
 	return &console.API{
 		Actions: admin.Actions{
 			Clients: s.clients,
@@ -31,5 +39,6 @@ func (s *Server) newConsole(log *slog.Logger) *console.API {
 		RequestID:   handlers.RequestID,
 		Now:         time.Now,
 		Log:         log,
+		Answered:    func(route string, status int) { requests.WithLabelValues(route, strconv.Itoa(status)).Inc() },
 	}
 }

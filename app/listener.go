@@ -16,6 +16,7 @@ import (
 
 // endpoint is an address to listen on.
 type endpoint struct {
+	name    string // for metrics
 	address string
 	setting string // the variable to name if the port is taken
 	files   keyPair
@@ -29,6 +30,7 @@ func (s *Server) listen(at endpoint, server *http.Server, log *slog.Logger) (str
 		if err != nil {
 			return "", err
 		}
+		certificate.register(s.registry, at.name)
 		server.TLSConfig = certificate.serverTLS()
 		scheme, serve = "https", func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}

@@ -70,7 +70,9 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 	} else if err := addDemoClients(ctx, s.clients); err != nil {
 		return nil, err
 	}
-	s.registry = newRegistry(s.clients.DB(), s.redis)
+	if s.registry, err = s.newRegistry(); err != nil {
+		return nil, err
+	}
 	if s.api, err = s.newAPI(s.registry, log); err != nil {
 		return nil, err
 	}
@@ -80,11 +82,11 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 		ReadTimeout:                  readTimeout,
 		WriteTimeout:                 readTimeout + config.RequestTimeout.Duration + answerTimeout,
 	}
-	if s.URL, err = s.listen(endpoint{config.Listen, "CHIT_LISTEN", config.publicPair()}, public, log); err != nil {
+	if s.URL, err = s.listen(endpoint{"public", config.Listen, "CHIT_LISTEN", config.publicPair()}, public, log); err != nil {
 		return nil, err
 	}
 	ops := &http.Server{Handler: opsHandler(s.registry, s.newConsole(log).Handler())} // no write timeout, because profiles take long
-	if s.OpsURL, err = s.listen(endpoint{config.OpsListen, "CHIT_OPS_LISTEN", config.opsPair()}, ops, log); err != nil {
+	if s.OpsURL, err = s.listen(endpoint{"ops", config.OpsListen, "CHIT_OPS_LISTEN", config.opsPair()}, ops, log); err != nil {
 		return nil, err
 	}
 	return s, s.announce()
@@ -114,6 +116,7 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 		Apart:    s.config.RedisBatching == "off",
 		Replicas: s.config.replicas(),
 	}
+	registerBatches(registry, s.tokens)
 	s.hub = invalidations.NewHub(registry)
 	clients, err := s.openSource(registry, log)
 	if err != nil {
@@ -121,7 +124,7 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 	}
 	return &handlers.API{
 		Clients:   clients.find,
-		Usage:     s.usage(log),
+		Usage:     s.usage(registry, log),
 		OnRetired: s.clients.NoteUse,
 		Tokens:    s.tokens,
 		Checks:    []handlers.Check{{Name: "database", Ping: s.clients.Ping, Spared: clients.usable}, {Name: "redis", Ping: s.tokens.Ping}},
@@ -140,8 +143,9 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 }
 
 // usage returns a tracker that records in the database when clients were last seen.
-func (s *Server) usage(log *slog.Logger) *usage.Tracker {
-	tracker := usage.New(time.Now)
+func (s *Server) usage(registry prometheus.Registerer, log *slog.Logger) *usage.Tracker {
+	tracker := usage.New(time.Now, s.config.MetricsClients)
+	registry.MustRegister(usage.Counters{Tracker: tracker})
 	s.background(func(ctx context.Context) { tracker.Run(ctx, s.clients.RecordUses, log) })
 	return tracker
 }

@@ -42,6 +42,8 @@ type API struct {
 	RequestID   func(*http.Request) string // for the log and the answer
 	Now         func() time.Time
 	Log         *slog.Logger // also has the audit trail
+	// Answered is called after each request. route is a method and a path of the API, or "unmatched".
+	Answered func(route string, status int)
 }
 
 // call is a request in progress, of an operator who may make it.

@@ -102,6 +102,7 @@ func (a *API) answer(x *call, err error, began time.Time) {
 		}
 	}
 	status, level := x.Response().Status, slog.LevelInfo
+	a.Answered(route(x), status)
 	if status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
@@ -118,7 +119,7 @@ func (a *API) answer(x *call, err error, began time.Time) {
 
 // route returns the method and the path of the matched route. What matches none is not repeated in the log.
 func route(x *call) string {
-	if x.Path() == "" {
+	if x.query == nil && x.Path() == "" || x.Response().Status == http.StatusMethodNotAllowed {
 		return "unmatched"
 	}
 	return x.Request().Method + " " + x.Path()

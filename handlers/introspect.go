@@ -30,11 +30,13 @@ func (a *API) introspect(ctx context.Context, x *exchange, caller *models.Client
 	}
 	if errors.Is(err, models.ErrTokenNotFound) {
 		x.noteInactive(err)
+		x.result = x.reason
 		return write(x, http.StatusOK, inactive)
 	}
 	if err != nil {
 		return err
 	}
+	x.result = active
 	return write(x, http.StatusOK, introspection(token, a.Issuer))
 }
 

@@ -1,9 +1,14 @@
 package handlers
 
 import (
+	"errors"
+	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+
+	"chit/models"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -14,6 +19,9 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	events   *prometheus.CounterVec
+	refusals *prometheus.CounterVec
+	// introspections are the counters by result.
+	introspections map[string]prometheus.Counter
 
 	mu     sync.RWMutex
 	series map[outcome]*series
@@ -50,10 +58,25 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "Events of the audit trail: token_issued, token_revoked, authentication_refused, authentication_throttled, retired_secret_used.",
 		}, []string{"event"}),
 	}
+	m.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "chit_refusals_total",
+		Help: "Requests to the OAuth endpoints that were refused because of what they contain or because they failed too often, by reason.",
+	}, []string{"reason"})
+	introspections := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "chit_introspections_total",
+		Help: "Introspections, by result: active, or why the token is inactive.",
+	}, []string{"result"})
+	m.introspections = map[string]prometheus.Counter{}
+	for _, result := range results {
+		m.introspections[result] = introspections.WithLabelValues(result)
+	}
+	for _, reason := range []string{"unknown client", "wrong secret", "client is disabled", "no credentials", "throttled"} {
+		m.refusals.WithLabelValues(metricName(reason))
+	}
 	for _, event := range []string{eventTokenIssued, eventTokenRevoked, eventAuthenticationRefused, eventAuthenticationThrottled, eventRetiredSecretUsed} {
 		m.events.WithLabelValues(event)
 	}
-	registry.MustRegister(m.requests, m.duration, m.events)
+	registry.MustRegister(m.requests, m.duration, m.events, m.refusals, introspections)
 	return m
 }
 
@@ -63,6 +86,9 @@ func (m *Metrics) count(x *exchange, took time.Duration) {
 	if !x.streamed {
 		s.duration.Observe(took.Seconds())
 	}
+	if x.result != "" {
+		m.introspections[x.result].Inc()
+	}
 	if x.event != "" {
 		m.events.WithLabelValues(x.event).Inc()
 	}
@@ -70,6 +96,32 @@ func (m *Metrics) count(x *exchange, took time.Duration) {
 		m.events.WithLabelValues(eventRetiredSecretUsed).Inc()
 	}
 }
+
+// active is the result of an introspection of an active token.
+const active = "active"
+
+// results are the possible results of an introspection.
+var results = []string{
+	active, string(models.TokenMalformed), string(models.TokenUnknown), string(models.TokenExpired), string(models.TokenRevoked),
+	string(models.TokenOfFormer), string(models.TokenOfDisabled), string(models.TokenOfUnknown), string(models.TokenNotForCaller),
+}
+
+// refuse counts a refused request. The reason is the error code of the answer, or more exact than that.
+func (m *Metrics) refuse(p *problem) {
+	reason := p.code
+	why, failed := errors.AsType[models.Refusal](p.cause)
+	switch {
+	case p.status == http.StatusTooManyRequests:
+		reason = "throttled"
+	case failed:
+		reason = metricName(string(why))
+	case p.status == http.StatusUnauthorized:
+		reason = "no_credentials"
+	}
+	m.refusals.WithLabelValues(reason).Inc()
+}
+
+func metricName(words string) string { return strings.ReplaceAll(words, " ", "_") }
 
 func (m *Metrics) of(o outcome) *series {
 	m.mu.RLock()

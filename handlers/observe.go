@@ -38,6 +38,7 @@ type exchange struct {
 	secret    string // with which the client has authenticated; for a stream that checks it again
 	jti       string
 	reason    string        // why a token is inactive
+	result string // of an introspection: active, or the reason
 	event     string        // set if the line belongs to the audit trail
 	retired   bool          // the client has used a retired secret
 	oauth     bool          // it is for an OAuth endpoint
@@ -78,6 +79,7 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			if x.oauth && p.status < http.StatusInternalServerError {
 				a.Usage.Refused()
+				a.Metrics.refuse(p)
 			}
 			x.cause = err
 			if !x.Response().Committed {

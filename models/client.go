@@ -4,7 +4,6 @@
 package models
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -51,12 +50,21 @@ type Grant struct {
 	TTL      time.Duration
 }
 
-// These errors tell the log why authentication failed. The client receives the same answer for all of them.
-var (
-	errUnknownClient = fmt.Errorf("%w: unknown client", ErrAuthenticationFailed)
-	errWrongSecret   = fmt.Errorf("%w: wrong secret", ErrAuthenticationFailed)
-	errDisabled      = fmt.Errorf("%w: client is disabled", ErrAuthenticationFailed)
+// Refusal is why authentication failed, for the log and the metrics. The client receives the same answer for
+// all of them. Every Refusal is also an ErrAuthenticationFailed.
+type Refusal string
+
+// The reasons why authentication failed.
+const (
+	UnknownClient  Refusal = "unknown client"
+	WrongSecret    Refusal = "wrong secret"
+	ClientDisabled Refusal = "client is disabled"
 )
+
+func (r Refusal) Error() string { return ErrAuthenticationFailed.Error() + ": " + string(r) }
+
+// Is reports true for ErrAuthenticationFailed.
+func (r Refusal) Is(target error) bool { return target == ErrAuthenticationFailed }
 
 // Authenticate checks the secret of the client at the time now. It returns no error if the secret is
 // correct. It returns ErrPublicClient for a public client, and an error that wraps ErrAuthenticationFailed
@@ -81,11 +89,11 @@ func (c *Client) Authenticate(secret string, now time.Time) (retired *RetiredSec
 	opened = opened || c.IsPublic && (secret == "" || c.ClientSecretHash == "")
 	switch {
 	case !known:
-		return nil, errUnknownClient
+		return nil, UnknownClient
 	case !opened:
-		return nil, errWrongSecret
+		return nil, WrongSecret
 	case c.Disabled():
-		return nil, errDisabled
+		return nil, ClientDisabled
 	case c.IsPublic:
 		return nil, ErrPublicClient
 	}

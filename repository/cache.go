@@ -59,6 +59,7 @@ type Cache struct {
 	news   atomic.Pointer[news]
 	failed atomic.Pointer[time.Time] // when the database last failed; nil if it has answered since
 	loads  atomic.Int64
+	hits   atomic.Int64
 	voided atomic.Pointer[time.Time] // rows that were read until this time must not be used
 
 	mu               sync.Mutex // guards the fields below; also held while rows are stored and invalidated
@@ -118,6 +119,7 @@ func (c *Cache) FindSince(ctx context.Context, id string, since time.Time) (*mod
 	kept, found := c.rows.GetIfPresent(id)
 	switch {
 	case found && c.answers(kept, since, now):
+		c.hits.Add(1)
 		return kept.client, nil
 	case !found || !c.usable(kept, now):
 		return c.load(ctx, id, wanted{since: since, now: now, known: found})
@@ -231,16 +233,4 @@ func (c *Cache) Usable() bool {
 		}
 	}
 	return false
-}
-
-// Size returns the number of rows.
-func (c *Cache) Size() int { return c.rows.EstimatedSize() }
-
-// Loads returns the number of queries to the database since the start.
-func (c *Cache) Loads() int64 { return c.loads.Load() }
-
-// Hearing reports whether Watch receives notifications at this time.
-func (c *Cache) Hearing() bool {
-	news := c.news.Load()
-	return !news.lost && c.now().Sub(news.until) < trust
 }

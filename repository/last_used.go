@@ -38,6 +38,18 @@ func (u *uses) due(secret models.RetiredSecret, now time.Time) bool {
 	return true
 }
 
+// RetiredInUse returns the number of retired secrets that were used within an hour before the time now.
+func (c *Clients) RetiredInUse(now time.Time) (count int) {
+	c.uses.mu.Lock()
+	defer c.uses.mu.Unlock()
+	for _, last := range c.uses.noted {
+		if now.Sub(last) < time.Hour {
+			count++
+		}
+	}
+	return count
+}
+
 // NoteUse records that a client has used a retired secret, at most once a minute for each secret. It works
 // in the background. Operators see from it which clients still need the new secret. If the database fails,
 // the record is lost, and the next use makes another.

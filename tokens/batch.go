@@ -31,6 +31,7 @@ type batcher struct {
 	client  redis.UniversalClient
 	timeout time.Duration // of a round trip
 	apart   bool          // batching is off: every call makes its own round trip
+	onSend  func(calls int)
 
 	replicas int // replicas that must acknowledge what is sent
 
@@ -146,6 +147,9 @@ func (b *batcher) giveUp() {
 func (b *batcher) send(until context.Context, calls []*call) {
 	ctx, cancel := b.bounded(until)
 	defer cancel()
+	if b.onSend != nil {
+		b.onSend(len(calls))
+	}
 	defer func() {
 		if fault := recover(); fault != nil {
 			failAll(calls, fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))

@@ -39,8 +39,12 @@ func (s *Store) confirmed(ctx context.Context, key string) (*batcher, error) {
 	if s.Replicas.Count == 0 {
 		return s.batcher(ctx, key)
 	}
+	return s.confirmer(), nil
+}
+
+func (s *Store) confirmer() *batcher {
 	s.onceConfirmed.Do(func() { s.confirming = s.newBatcher(s.Replicas.Count) })
-	return s.confirming, nil
+	return s.confirming
 }
 
 func (s *Store) issuing(ctx context.Context, key string) (*batcher, error) {

@@ -25,6 +25,8 @@ type Store struct {
 	Timeout time.Duration
 	// Apart turns batching off: every request makes its own round trip.
 	Apart bool
+	// OnBatch is called with the number of calls before each round trip; nil: it is not.
+	OnBatch func(calls int)
 	// Replicas must have a revocation before it is acknowledged, and a new token if OnIssue is set.
 	Replicas Replicas
 
@@ -38,8 +40,7 @@ type Store struct {
 func (s *Store) batcher(ctx context.Context, key string) (*batcher, error) {
 	cluster, is := s.Redis.(*redis.ClusterClient)
 	if !is {
-		s.once.Do(func() { s.batch = s.newBatcher(0) })
-		return s.batch, nil
+		return s.only(), nil
 	}
 	primary, err := cluster.MasterForKey(ctx, key)
 	if err != nil {
@@ -51,6 +52,27 @@ func (s *Store) batcher(ctx context.Context, key string) (*batcher, error) {
 		known, _ = s.perPrimary.LoadOrStore(address, s.newBatcher(0))
 	}
 	return known.(*batcher), nil
+}
+
+// only returns the batcher for all keys. There is none in a Cluster.
+func (s *Store) only() *batcher {
+	s.once.Do(func() { s.batch = s.newBatcher(0) })
+	return s.batch
+}
+
+// Waiting returns the number of calls that wait for the next round trip.
+func (s *Store) Waiting() (calls int) {
+	batchers := []*batcher{s.only(), s.confirmer()}
+	s.perPrimary.Range(func(_, b any) bool {
+		batchers = append(batchers, b.(*batcher))
+		return true
+	})
+	for _, b := range batchers {
+		b.mu.Lock()
+		calls += len(b.waiting)
+		b.mu.Unlock()
+	}
+	return calls
 }
 
 // write sends a call about two keys. If a Cluster has the keys on different primaries, write makes one call
@@ -84,7 +106,7 @@ func (s *Store) write(ctx context.Context, of func(context.Context, string) (*ba
 
 // newBatcher returns a batcher whose calls must be acknowledged by this many replicas.
 func (s *Store) newBatcher(replicas int) *batcher {
-	return &batcher{client: s.Redis, timeout: cmp.Or(s.Timeout, time.Second), apart: s.Apart, replicas: replicas}
+	return &batcher{client: s.Redis, timeout: cmp.Or(s.Timeout, time.Second), apart: s.Apart, onSend: s.OnBatch, replicas: replicas}
 }
 
 // Issue creates a token for the grant and stores it for the grant's TTL. If it returns no error, Redis has

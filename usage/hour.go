@@ -117,6 +117,9 @@ func (t *Tracker) nextSpan(now time.Time) {
 	for id, c := range t.clients {
 		if c.isRecorded() && now.Unix()-c.lastUsed.Load() > minutes*60 {
 			delete(t.clients, id)
+			if c.counted {
+				t.free++
+			}
 			continue
 		}
 		copy(c.past[1:], c.past[:])

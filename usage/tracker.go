@@ -16,6 +16,7 @@ type Tracker struct {
 
 	mu      sync.RWMutex
 	clients map[string]*Client
+	free    int // counters that no client has
 }
 
 // counts are numbers of requests since the start.
@@ -26,15 +27,16 @@ type Client struct {
 	of                   *Tracker
 	lastUsed, lastToken  atomic.Int64 // Unix seconds; 0: not seen
 	issued, introspected atomic.Int64 // numbers of requests
+	counted              bool         // it has counters of its own
 
 	// Only Run uses the fields below.
 	recorded struct{ used, token int64 } // of lastUsed and lastToken, what is recorded
 	past     [spans]clientCounts         // the numbers at the start of each span of the last hour, the latest first
 }
 
-// New returns a Tracker with this clock.
-func New(now func() time.Time) *Tracker {
-	t := &Tracker{now: now, clients: map[string]*Client{}}
+// New returns a Tracker with this clock. At most counted clients get counters of their own.
+func New(now func() time.Time, counted int) *Tracker {
+	t := &Tracker{now: now, clients: map[string]*Client{}, free: counted}
 	t.hour.start(now(), snapshot{})
 	return t
 }
@@ -54,7 +56,10 @@ func (t *Tracker) Used(clientID string) *Client {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if c = t.clients[clientID]; c == nil {
-		c = &Client{of: t}
+		c = &Client{of: t, counted: t.free > 0}
+		if c.counted {
+			t.free--
+		}
 		t.clients[clientID] = c
 	}
 	c.seen(&c.lastUsed, now)

@@ -52,7 +52,7 @@ func (r *recorded) so() (uses map[string]models.Use, calls int) {
 func running(t *testing.T, r *recorded) (*usage.Tracker, *strings.Builder, func()) {
 	t.Helper()
 	var log strings.Builder
-	tracker := usage.New(time.Now)
+	tracker := usage.New(time.Now, 0)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -186,7 +186,7 @@ func numbers(top []usage.Top) (text string) {
 
 // BenchmarkUsed is the cost for a request.
 func BenchmarkUsed(b *testing.B) {
-	tracker := usage.New(time.Now)
+	tracker := usage.New(time.Now, 0)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			tracker.Used("client").Issued()
