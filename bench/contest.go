@@ -35,6 +35,9 @@ func (c *contest) run(ctx context.Context) error {
 	for round := 1; round <= c.Rounds; round++ {
 		// The order changes, because the second server may find a warmer machine.
 		turn := []*stack.Server{c.stack.Floor, c.stack.Chit}
+		if c.stack.Before != nil {
+			turn[0] = c.stack.Before
+		}
 		if round%2 == 0 {
 			slices.Reverse(turn)
 		}
@@ -63,7 +66,7 @@ func (c *contest) round(ctx context.Context, round, connections int, turn []*sta
 			}
 		}
 	}
-	if slices.Contains(c.Only, report.Constant) {
+	if slices.Contains(c.Only, report.Constant) && c.stack.Ceiling != nil {
 		err := c.measure(ctx, c.stack.Ceiling, cell(report.Constant), []load.Request{{Method: "GET", Path: "/"}}, "constant")
 		if err != nil {
 			return err
@@ -158,7 +161,7 @@ func (c *contest) total() int {
 			each += 2
 		}
 	}
-	if slices.Contains(c.Only, report.Constant) {
+	if slices.Contains(c.Only, report.Constant) && c.Before == "" {
 		each++
 	}
 	return each * len(c.Connections) * c.Rounds

@@ -20,6 +20,7 @@ type runCommand struct {
 	Duration    time.Duration `placeholder:"DURATION" help:"Of each measurement, in whole seconds (default 5s)."`
 	Connections []int         `placeholder:"N,…" help:"Connections (default 1,16,64,256)."`
 	Only        []string      `enum:"issue,introspect,mix,constant" default:"issue,introspect,mix,constant" placeholder:"WORKLOAD,…" help:"Workloads: ${enum} (default all)."`
+	Before      string        `placeholder:"COMMIT" help:"Compare with chit of this commit in place of the floor and the ceiling."`
 	Targets     bool          `help:"Print which of the project's targets are reached, and fail when one that was measured is not."`
 	JSON        string        `name:"json" placeholder:"FILE" help:"Write every single measurement."`
 	HTML        string        `name:"html" default:"bench.html" placeholder:"FILE" help:"Page to write (default ${default})."`
@@ -49,6 +50,9 @@ func (r *runCommand) Validate() error {
 			faults = append(faults, fmt.Errorf("--connections must be from 1 to 10000, not %d", n))
 		}
 	}
+	if r.Before != "" && r.Targets {
+		faults = append(faults, errors.New("--targets needs the floor, and --before replaces it"))
+	}
 	return errors.Join(append(faults, wholeSeconds(r.Duration), r.common.Validate())...)
 }
 
@@ -64,7 +68,7 @@ func (r *runCommand) Run(ctx context.Context) error {
 	page := report.Page{Date: time.Now().Format("2006-01-02 15:04 MST"), Commit: commit(ctx), Command: commandLine(), Machine: machine(ctx)}
 	var all []report.Measurement
 	err := r.onStack(ctx, func(s *stack.Stack, wrk *load.Wrk) error {
-		if err := startServers(ctx, s); err != nil {
+		if err := r.startServers(ctx, s); err != nil {
 			return err
 		}
 		c := &contest{runCommand: r, stack: s, wrk: wrk, started: time.Now()}
@@ -79,13 +83,16 @@ func (r *runCommand) Run(ctx context.Context) error {
 	return errors.Join(r.write(page, all, rows), r.verdict(rows))
 }
 
-// startServers starts the three servers, each with one client and a resource server.
-func startServers(ctx context.Context, s *stack.Stack) error {
+// startServers starts the servers, each with one client and a resource server.
+func (r *runCommand) startServers(ctx context.Context, s *stack.Stack) error {
 	if err := s.StartChit(ctx); err != nil {
 		return err
 	}
 	if err := register(ctx, s, 1); err != nil {
 		return err
+	}
+	if r.Before != "" {
+		return s.StartBefore(ctx, r.Before)
 	}
 	issuing := clients(1)[0]
 	known := fmt.Sprintf("%s:%s %s:%s", issuing.ID, issuing.Secret, resourceServer.ID, resourceServer.Secret)

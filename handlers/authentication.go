@@ -40,7 +40,7 @@ func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		x.use = a.Usage.Used(client.ClientID)
+		x.use = a.Usage.Used(client.ClientID, x.started)
 		return next(ctx, x, client, form)
 	}
 }

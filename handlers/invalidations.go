@@ -65,7 +65,7 @@ func (a *API) stream(x *exchange, receiver *invalidations.Receiver, control *htt
 			return err
 		}
 		receiver.Sent(batch)
-		a.Usage.Used(x.clientID)
+		a.Usage.Used(x.clientID, time.Now())
 		if batch.Concerned {
 			if err := a.stillReceives(ctx, x); err != nil {
 				return fmt.Errorf("the client may have changed and has to connect again: %w", err)

@@ -32,13 +32,14 @@ const (
 // exchange is a request in progress, with the values for its log line.
 type exchange struct {
 	echo.Context
+	started   time.Time
 	requestID string
 	address   string // result of RealIP
 	clientID  string // only of a client that exists
 	secret    string // with which the client has authenticated; for a stream that checks it again
 	jti       string
 	reason    string        // why a token is inactive
-	result string // of an introspection: active, or the reason
+	result    string        // of an introspection: active, or the reason
 	event     string        // set if the line belongs to the audit trail
 	retired   bool          // the client has used a retired secret
 	oauth     bool          // it is for an OAuth endpoint
@@ -65,7 +66,7 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 		started := time.Now()
 		x := exchanges.Get().(*exchange)
 		defer exchanges.Put(x)
-		*x = exchange{Context: c, requestID: RequestID(c.Request()), draining: &a.draining}
+		*x = exchange{Context: c, started: started, requestID: RequestID(c.Request()), draining: &a.draining}
 		a.setHeaders(x)
 
 		err := call(next, x)

@@ -41,13 +41,14 @@ func New(now func() time.Time, counted int) *Tracker {
 	return t
 }
 
-// Used notes that a client has authenticated. The caller uses the result only during the same request.
-func (t *Tracker) Used(clientID string) *Client {
-	now := t.now().Unix()
+// Used notes that a client has authenticated at the time at. The caller uses the result only during the same
+// request.
+func (t *Tracker) Used(clientID string, at time.Time) *Client {
+	now := at.Unix()
 	t.mu.RLock()
 	c := t.clients[clientID]
 	if c != nil {
-		c.seen(&c.lastUsed, now) // under the lock, so that the client is not forgotten meanwhile
+		seen(&c.lastUsed, now) // under the lock, so that the client is not forgotten meanwhile
 	}
 	t.mu.RUnlock()
 	if c != nil {
@@ -62,20 +63,20 @@ func (t *Tracker) Used(clientID string) *Client {
 		}
 		t.clients[clientID] = c
 	}
-	c.seen(&c.lastUsed, now)
+	seen(&c.lastUsed, now)
 	return c
 }
 
 // seen stores a time unless it is stored already, because concurrent writes to one place are slow.
-func (c *Client) seen(last *atomic.Int64, now int64) {
+func seen(last *atomic.Int64, now int64) {
 	if last.Load() != now {
 		last.Store(now)
 	}
 }
 
-// Issued notes that the client has got a token.
+// Issued notes that the client has got a token, in the request that was noted last.
 func (c *Client) Issued() {
-	c.seen(&c.lastToken, c.of.now().Unix())
+	seen(&c.lastToken, c.lastUsed.Load())
 	c.issued.Add(1)
 	c.of.total.issued.Add(1)
 }

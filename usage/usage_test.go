@@ -68,8 +68,8 @@ func TestUsesAreRecorded(t *testing.T) {
 		var r recorded
 		tracker, _, stop := running(t, &r)
 		defer stop()
-		tracker.Used("asks")
-		tracker.Used("issues").Issued()
+		tracker.Used("asks", time.Now())
+		tracker.Used("issues", time.Now()).Issued()
 		at := time.Now().Unix()
 		time.Sleep(time.Minute)
 		uses, calls := r.so()
@@ -80,7 +80,7 @@ func TestUsesAreRecorded(t *testing.T) {
 		if calls != 1 {
 			t.Errorf("recorded %d times", calls)
 		}
-		tracker.Used("issues")
+		tracker.Used("issues", time.Now())
 		later := time.Now().Unix()
 		time.Sleep(time.Minute)
 		uses, _ = r.so()
@@ -95,9 +95,9 @@ func TestUsesOutliveAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := recorded{err: errors.New("no database")}
 		tracker, log, stop := running(t, &r)
-		tracker.Used("first")
+		tracker.Used("first", time.Now())
 		time.Sleep(2 * time.Minute)
-		tracker.Used("second")
+		tracker.Used("second", time.Now())
 		r.mu.Lock()
 		r.err = nil
 		r.mu.Unlock()
@@ -117,8 +117,8 @@ func TestMinutesOfTheLastHour(t *testing.T) {
 		defer stop()
 		began := time.Now()
 		time.Sleep(30 * time.Second)
-		tracker.Used("a").Issued()
-		tracker.Used("a").Introspected()
+		tracker.Used("a", time.Now()).Issued()
+		tracker.Used("a", time.Now()).Introspected()
 		time.Sleep(time.Minute)
 		tracker.Refused()
 		tracker.Refused()
@@ -150,14 +150,14 @@ func TestTopClients(t *testing.T) {
 		tracker, _, stop := running(t, &r)
 		defer stop()
 		for range 3 {
-			tracker.Used("early").Issued()
+			tracker.Used("early", time.Now()).Issued()
 		}
 		time.Sleep(30 * time.Minute)
 		for range 2 {
-			tracker.Used("late").Introspected()
+			tracker.Used("late", time.Now()).Introspected()
 		}
-		tracker.Used("last").Issued()
-		tracker.Used("idle")
+		tracker.Used("last", time.Now()).Issued()
+		tracker.Used("idle", time.Now())
 		want := []usage.Top{{ClientID: "early", Issued: 3}, {ClientID: "late", Introspected: 2}, {ClientID: "last", Issued: 1}}
 		if got := tracker.Top(10); numbers(got) != numbers(want) || time.Since(got[0].LastUsed) != 30*time.Minute || got[1].LastToken != nil {
 			t.Errorf("%v, want %v", got, want)
@@ -187,9 +187,10 @@ func numbers(top []usage.Top) (text string) {
 // BenchmarkUsed is the cost for a request.
 func BenchmarkUsed(b *testing.B) {
 	tracker := usage.New(time.Now, 0)
+	now := time.Now()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			tracker.Used("client").Issued()
+			tracker.Used("client", now).Issued()
 		}
 	})
 }

@@ -63,7 +63,7 @@ func newPlot(title, unit string, rows []Row, value func(Row) float64) plot {
 	for v := 0.0; v <= top+step/2; v += step {
 		p.Y = append(p.Y, mark{y(v), short(v)})
 	}
-	for _, server := range []string{Ceiling, Floor, Chit} {
+	for _, server := range []string{Ceiling, Floor, Before, Chit} {
 		l := line{Server: server}
 		var path []string
 		for _, r := range rows {

@@ -14,6 +14,7 @@ const (
 	Floor   = "floor"
 	Chit    = "chit"
 	Ceiling = "ceiling"
+	Before  = "before" // chit of another commit, in place of the floor
 )
 
 // Names of the workloads.
@@ -60,7 +61,7 @@ type Row struct {
 	Ratio    Ratio
 }
 
-// Ratio has the ratios of a row to the floor. Each is the median of the ratios in single rounds, where both
+// Ratio has the ratios of a row to the floor, or to what replaces it. Each is the median of the ratios in single rounds, where both
 // servers ran one after the other. It is zero if there is nothing to compare with.
 type Ratio struct{ Rate, P99, CPU float64 }
 
@@ -73,7 +74,7 @@ func Rows(all []Measurement) []Row {
 		}
 	}
 	workloads := []string{Issue, Introspect, Mix, Constant}
-	servers := []string{Floor, Chit, Ceiling}
+	servers := []string{Floor, Before, Chit, Ceiling}
 	slices.SortStableFunc(rows, func(a, b Row) int {
 		return cmp.Or(
 			slices.Index(workloads, a.Workload)-slices.Index(workloads, b.Workload),
@@ -107,14 +108,14 @@ func row(all []Measurement, server string, cell Cell) Row {
 	return r
 }
 
-// floorOf returns the measurement of the floor in the same round. The ceiling is compared with issuing on
+// floorOf returns the measurement of the floor, or of what replaces it, in the same round. The ceiling is compared with issuing on
 // the floor.
 func floorOf(all []Measurement, m Measurement) (Measurement, bool) {
 	if m.Workload == Constant {
 		m.Workload = Issue
 	}
 	i := slices.IndexFunc(all, func(f Measurement) bool {
-		return f.Server == Floor && f.Round == m.Round && f.Cell == m.Cell
+		return (f.Server == Floor || f.Server == Before) && f.Round == m.Round && f.Cell == m.Cell
 	})
 	if i < 0 {
 		return Measurement{}, false

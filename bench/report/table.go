@@ -75,5 +75,5 @@ func times(ratio float64) string {
 	if ratio == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%.2f", ratio)
+	return fmt.Sprintf("%.3f", ratio)
 }

@@ -19,11 +19,33 @@ func (s *Stack) build(ctx context.Context) error {
 	for _, target := range []struct{ dir, pkg, program string }{
 		{"..", ".", "chit"}, {".", "./floor", "floor"}, {".", "./ceiling", "ceiling"},
 	} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(s.Dir, target.program), target.pkg)
-		cmd.Dir, cmd.Env = target.dir, environment("CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s: %w\n%s", target.program, err, out)
+		if err := s.run(ctx, target.dir, "go", "build", "-o", s.program(target.program), target.pkg); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// buildCommit compiles chit of another commit, in a clone of the repository.
+func (s *Stack) buildCommit(ctx context.Context, commit, name string) error {
+	clone := filepath.Join(s.Dir, name+"-source")
+	for _, step := range [][]string{
+		{"..", "git", "clone", "--quiet", "--no-checkout", ".", clone},
+		{clone, "git", "checkout", "--quiet", "--detach", commit},
+		{clone, "go", "build", "-o", s.program(name), "."},
+	} {
+		if err := s.run(ctx, step[0], step[1:]...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Stack) run(ctx context.Context, dir string, command ...string) error {
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Dir, cmd.Env = dir, environment("CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(command, " "), err, out)
 	}
 	return nil
 }

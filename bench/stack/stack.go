@@ -32,6 +32,7 @@ type Stack struct {
 	Redis       *redis.Client
 
 	Chit, Floor, Ceiling *Server
+	Before               *Server // chit of another commit
 
 	settings  []string // of chit, NAME=value
 	processes []*process
@@ -69,21 +70,36 @@ func (s *Stack) Stop() error {
 }
 
 // StartChit starts chit with default settings, except for those given to New.
-func (s *Stack) StartChit(ctx context.Context) error {
+func (s *Stack) StartChit(ctx context.Context) (err error) {
+	s.Chit, err = s.startChit(ctx, "chit")
+	return err
+}
+
+// StartBefore starts chit of another commit on the same PostgreSQL and Redis. Chit must have started before,
+// so that it has applied its schema.
+func (s *Stack) StartBefore(ctx context.Context, commit string) error {
+	if err := s.buildCommit(ctx, commit, "before"); err != nil {
+		return err
+	}
+	var err error
+	s.Before, err = s.startChit(ctx, "before")
+	return err
+}
+
+func (s *Stack) startChit(ctx context.Context, name string) (*Server, error) {
 	address, err := freeAddress()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ops, err := freeAddress()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// SIGINT, because after SIGTERM it waits for load balancers.
-	s.Chit, err = s.serve(ctx, address, "/readyz", program{
-		path: s.program("chit"), stop: syscall.SIGINT,
+	return s.serve(ctx, address, "/readyz", program{
+		path: s.program(name), stop: syscall.SIGINT,
 		env: append([]string{"CHIT_LISTEN=" + address, "CHIT_OPS_LISTEN=" + ops}, s.chitSettings()...),
 	})
-	return err
 }
 
 func (s *Stack) chitSettings() []string {
