@@ -19,6 +19,7 @@ import (
 
 	"chit/repository"
 	"chit/tokens"
+	"chit/traces"
 )
 
 // Stores are the settings of the database and of Redis. If neither URL is set, both are embedded.
@@ -193,6 +194,7 @@ func (c *Config) Complete() error {
 		c.ShutdownTimeout.Check("CHIT_SHUTDOWN_TIMEOUT", 0),
 		c.publicPair().check(),
 		c.opsPair().check(),
+		traces.Check(),
 		c.Throttling.check(),
 	)...)
 }

@@ -36,6 +36,7 @@ func (s *Server) newConsole(log *slog.Logger) *console.API {
 		Work:        work,
 		Usage:       s.api.Usage,
 		ActiveToken: s.api.ActiveToken,
+		Tracer:      s.tracer,
 		RequestID:   handlers.RequestID,
 		Now:         time.Now,
 		Log:         log,

@@ -27,7 +27,7 @@ func (s *Server) newRegistry() (*prometheus.Registry, error) {
 	registerRedis(registry, s.redis)
 	statements := histogram("chit_database_statement_duration_seconds", "Time of a statement in the database, by kind: query, create, update, delete, row or raw.", "kind")
 	registry.MustRegister(statements)
-	return registry, s.clients.Observe(func(kind string, took time.Duration) { statements.WithLabelValues(kind).Observe(took.Seconds()) })
+	return registry, s.clients.Observe(func(kind string, took time.Duration) { statements.WithLabelValues(kind).Observe(took.Seconds()) }, s.tracer)
 }
 
 func gauge(name, help string, read func() float64) prometheus.Collector {

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
+	"go.opentelemetry.io/otel/trace"
 
 	"chit/handlers"
 	"chit/invalidations"
@@ -38,6 +39,7 @@ type Server struct {
 	config    Config
 	api       *handlers.API
 	hub       *invalidations.Hub
+	tracer    trace.Tracer // nil: there are no traces
 	registry  *prometheus.Registry
 	clients   *repository.Clients
 	redis     redis.UniversalClient
@@ -59,6 +61,9 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 		}
 	}()
 	logging.Disable() // go-redis logs errors that it also returns
+	if err := s.openTraces(ctx, log); err != nil {
+		return nil, err
+	}
 	if err := s.openDatabase(ctx, log); err != nil {
 		return nil, err
 	}
@@ -115,6 +120,7 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 		Timeout:  s.config.RequestTimeout.Duration / 2,
 		Apart:    s.config.RedisBatching == "off",
 		Replicas: s.config.replicas(),
+		Tracer:   s.tracer,
 	}
 	registerBatches(registry, s.tokens)
 	s.hub = invalidations.NewHub(registry)
@@ -136,6 +142,7 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 		Metrics:   handlers.NewMetrics(registry),
 		Failures:  s.failures(),
 		Proxies:   s.config.TrustedProxies.prefixes,
+		Tracer:    s.tracer,
 		Gates:     handlers.NewGates(s.config.maxConcurrent(), s.config.RequestTimeout.Duration/2, registry),
 		Subscribe: clients.subscribe,
 		Current:   clients.current,

@@ -34,6 +34,7 @@ func (s *Server) openSource(registry prometheus.Registerer, log *slog.Logger) (s
 		Size:     clientCacheSize,
 		MaxStale: s.config.ClientMaxStale.Duration,
 		Timeout:  s.config.RequestTimeout.Duration / 2,
+		Tracer:   s.tracer,
 	})
 	if err != nil {
 		return source{}, err

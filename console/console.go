@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/trace"
 
 	"chit/admin"
 	"chit/guard"
 	"chit/models"
+	"chit/traces"
 	"chit/usage"
 )
 
@@ -31,7 +33,7 @@ const (
 // requestTimeout is the time limit of a request. Deleting a client takes more than a second.
 const requestTimeout = 10 * time.Second
 
-// API is the admin API. All fields must be set.
+// API is the admin API. All fields except Tracer must be set.
 type API struct {
 	Actions admin.Actions // without Operator, Trail and Versions
 	Work    *admin.Work
@@ -40,6 +42,7 @@ type API struct {
 	// models.ErrUnavailable.
 	ActiveToken func(ctx context.Context, bearer string) (models.AccessToken, error)
 	RequestID   func(*http.Request) string // for the log and the answer
+	Tracer      trace.Tracer               // nil: there are no traces
 	Now         func() time.Time
 	Log         *slog.Logger // also has the audit trail
 	// Answered is called after each request. route is a method and a path of the API, or "unmatched".
@@ -53,6 +56,7 @@ type call struct {
 	query     *query
 	operator  models.AccessToken // with which the operator has authenticated
 	requestID string
+	span      trace.Span // nil: there are no traces
 }
 
 // Handler returns the routes, which all begin with /admin/.
@@ -109,6 +113,11 @@ func (a *API) admitted(next echo.HandlerFunc) echo.HandlerFunc {
 		ctx, cancel := context.WithTimeout(c.Request().Context(), requestTimeout)
 		defer cancel()
 		x.SetRequest(c.Request().WithContext(ctx))
+		if a.Tracer != nil {
+			r, span := traces.Begin(a.Tracer, x.Request(), x.Request().Method, x.Path())
+			x.SetRequest(r)
+			x.span = span
+		}
 		a.answer(x, x.serve(next), began)
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 	"chit/admin"
 	"chit/guard"
 	"chit/models"
+	"chit/traces"
 )
 
 // problem is an answer to a fault (RFC 9457).
@@ -103,6 +104,9 @@ func (a *API) answer(x *call, err error, began time.Time) {
 	}
 	status, level := x.Response().Status, slog.LevelInfo
 	a.Answered(route(x), status)
+	if x.span != nil {
+		traces.End(x.span, status)
+	}
 	if status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
@@ -110,6 +114,9 @@ func (a *API) answer(x *call, err error, began time.Time) {
 		slog.String("request_id", x.requestID), slog.String("route", route(x)),
 		slog.Int("status", status), slog.Float64("duration_ms", float64(a.Now().Sub(began).Microseconds())/1000),
 		slog.String("remote", x.Request().RemoteAddr), slog.String("operator", x.operator.ClientID),
+	}
+	if id := traces.ID(x.span); id != "" {
+		attributes = append(attributes, slog.String("trace_id", id))
 	}
 	if err != nil {
 		attributes = append(attributes, slog.String("cause", err.Error()))

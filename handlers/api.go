@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/trace"
 
 	"chit/invalidations"
 	"chit/models"
@@ -49,7 +50,7 @@ type Check struct {
 	Spared func() bool
 }
 
-// API is what the public listener serves. All fields except Proxies must be set.
+// API is what the public listener serves. All fields except Proxies and Tracer must be set.
 type API struct {
 	Clients   Clients
 	Tokens    Tokens
@@ -64,7 +65,8 @@ type API struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	Metrics   *Metrics
-	Gates     Gates // limits in front of the POST endpoints
+	Tracer    trace.Tracer // nil: there are no traces
+	Gates     Gates        // limits in front of the POST endpoints
 	// Subscribe returns a receiver of invalidations for the client with this id. It waits until the node
 	// hears of every change. Its errors wrap models.ErrUnavailable.
 	Subscribe func(ctx context.Context, clientID string) (*invalidations.Receiver, error)

@@ -15,8 +15,10 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/trace"
 
 	"chit/models"
+	"chit/traces"
 	"chit/usage"
 )
 
@@ -46,6 +48,7 @@ type exchange struct {
 	use       *usage.Client // of the client that has authenticated
 	streamed  bool          // the answer was a stream, which lasts as long as the client likes
 	cause     error         // what went wrong, if the answer is not an error
+	span      trace.Span    // nil: there are no traces
 	gate      *Gate         // where the request has a place; nil: it has none
 
 	draining *atomic.Bool // that of the API
@@ -68,6 +71,11 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 		defer exchanges.Put(x)
 		*x = exchange{Context: c, started: started, requestID: RequestID(c.Request()), draining: &a.draining}
 		a.setHeaders(x)
+		if a.Tracer != nil {
+			r, span := traces.Begin(a.Tracer, x.Request(), method(x.Request()), route(x))
+			x.SetRequest(r)
+			x.span = span
+		}
 
 		err := call(next, x)
 		if err != nil {
@@ -89,6 +97,9 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		if x.retired && x.event == "" {
 			x.event = eventRetiredSecretUsed
+		}
+		if x.span != nil {
+			traces.End(x.span, x.Response().Status)
 		}
 		took := time.Since(started)
 		a.Metrics.count(x, took)
@@ -160,7 +171,7 @@ func (a *API) log(x *exchange, took time.Duration) {
 		attributes = append(attributes, slog.Bool("retired_secret", true))
 	}
 	for _, optional := range [...]struct{ name, value string }{
-		{"event", x.event}, {"client_id", x.clientID}, {"jti", x.jti}, {"reason", x.reason},
+		{"event", x.event}, {"client_id", x.clientID}, {"jti", x.jti}, {"reason", x.reason}, {"trace_id", traces.ID(x.span)},
 	} {
 		if optional.value != "" {
 			attributes = append(attributes, slog.String(optional.name, optional.value))

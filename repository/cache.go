@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
+	"go.opentelemetry.io/otel/trace"
 
 	"chit/models"
 )
@@ -40,6 +41,8 @@ type CacheOptions struct {
 	// Timeout is the timeout of a query; 0 means one second. A request may wait for a query in flight and
 	// then for its own. So it gets an error after at most twice this time.
 	Timeout time.Duration
+	// Tracer starts a span for each query that serves a traced request; nil: there are no traces.
+	Tracer trace.Tracer
 }
 
 // Cache returns clients from memory. A row in memory is current while Watch receives heartbeats and has

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"chit/models"
 )
 
@@ -32,8 +34,9 @@ type flight struct {
 	done     chan struct{} // closed when row and err are set
 	row      row
 	err      error
-	begun    bool // its query has begun; guarded by Cache.mu, as outdated is
-	outdated bool // the row was changed after the query began
+	span     trace.Span // of the request that began it, if that is traced
+	begun    bool       // its query has begun; guarded by Cache.mu, as outdated is
+	outdated bool       // the row was changed after the query began
 }
 
 // wanted is what a request needs from a load.
@@ -46,7 +49,7 @@ type wanted struct {
 // load waits for a load of the row. It joins a load in flight, and tries again if that one began too early.
 func (c *Cache) load(ctx context.Context, id string, w wanted) (*models.Client, error) {
 	for {
-		f := c.join(id, w)
+		f := c.join(ctx, id, w)
 		select {
 		case <-f.done:
 		case <-ctx.Done():
@@ -62,13 +65,16 @@ func (c *Cache) load(ctx context.Context, id string, w wanted) (*models.Client, 
 }
 
 // join returns the load in flight for this id, the result of one that has just ended, or a new one.
-func (c *Cache) join(id string, w wanted) *flight {
+func (c *Cache) join(ctx context.Context, id string, w wanted) *flight {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f, underWay := c.flights[id]; underWay {
 		return f
 	}
 	f := &flight{id: id, done: make(chan struct{})}
+	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		f.span = span
+	}
 	if kept, found := c.rows.GetIfPresent(id); found && c.answers(kept, w.since, c.now()) {
 		f.row = kept
 		close(f.done)
@@ -155,6 +161,8 @@ func (c *Cache) find(flights []*flight) (_ map[string]*models.Client, err error)
 		ids[i] = f.id
 	}
 	c.loads.Add(1)
+	ctx, end := c.trace(ctx, flights)
+	defer end()
 	return c.source.FindMany(ctx, ids)
 }
 

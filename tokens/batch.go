@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -32,6 +33,7 @@ type batcher struct {
 	timeout time.Duration // of a round trip
 	apart   bool          // batching is off: every call makes its own round trip
 	onSend  func(calls int)
+	tracer  trace.Tracer
 
 	replicas int // replicas that must acknowledge what is sent
 
@@ -51,6 +53,7 @@ type call struct {
 	entry    indexEntry
 	entered  []redis.Cmder // the commands that write the entry
 
+	span  trace.Span // of the request, if it is traced
 	err   error
 	done  chan struct{}
 	since time.Time // when it began to wait
@@ -70,6 +73,9 @@ func (c *call) split() (first, second *call) {
 func (b *batcher) do(ctx context.Context, c *call) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if b.tracer != nil {
+		c.span = sampledSpan(ctx)
 	}
 	if b.apart {
 		b.send(ctx, []*call{c})
@@ -149,6 +155,11 @@ func (b *batcher) send(until context.Context, calls []*call) {
 	defer cancel()
 	if b.onSend != nil {
 		b.onSend(len(calls))
+	}
+	if b.tracer != nil {
+		traced, end := b.trace(ctx, calls)
+		defer end()
+		ctx = traced
 	}
 	defer func() {
 		if fault := recover(); fault != nil {

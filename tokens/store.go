@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/trace"
 
 	"chit/models"
 )
@@ -27,6 +28,8 @@ type Store struct {
 	Apart bool
 	// OnBatch is called with the number of calls before each round trip; nil: it is not.
 	OnBatch func(calls int)
+	// Tracer starts a span for each round trip that serves a traced request; nil: there are no traces.
+	Tracer trace.Tracer
 	// Replicas must have a revocation before it is acknowledged, and a new token if OnIssue is set.
 	Replicas Replicas
 
@@ -106,7 +109,7 @@ func (s *Store) write(ctx context.Context, of func(context.Context, string) (*ba
 
 // newBatcher returns a batcher whose calls must be acknowledged by this many replicas.
 func (s *Store) newBatcher(replicas int) *batcher {
-	return &batcher{client: s.Redis, timeout: cmp.Or(s.Timeout, time.Second), apart: s.Apart, onSend: s.OnBatch, replicas: replicas}
+	return &batcher{client: s.Redis, timeout: cmp.Or(s.Timeout, time.Second), apart: s.Apart, onSend: s.OnBatch, tracer: s.Tracer, replicas: replicas}
 }
 
 // Issue creates a token for the grant and stores it for the grant's TTL. If it returns no error, Redis has
