@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -214,5 +215,41 @@ func healthCheck(service types.ServiceConfig, paths *strings.Replacer) (*exec.Cm
 		return exec.Command("sh", "-c", paths.Replace(test[1])), nil
 	default:
 		return nil, fmt.Errorf("health check %q", test)
+	}
+}
+
+// With the profile "monitoring" there are two more services. They are as confined as the others, publish a port
+// on loopback only, and mount what they need of deploy/ read-only.
+func TestMonitoringProfile(t *testing.T) {
+	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")}, cli.WithProfiles([]string{"monitoring"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := options.LoadProject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, port := range map[string]uint32{"prometheus": 0, "grafana": 3000} {
+		service, err := project.GetService(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(service.CapDrop, []string{"ALL"}) || len(service.SecurityOpt) == 0 || service.User == "" || service.HealthCheck == nil || !strings.Contains(service.Image, ":") {
+			t.Errorf("%s: %+v", name, service)
+		}
+		if port == 0 && len(service.Ports) > 0 || port > 0 && (len(service.Ports) != 1 || service.Ports[0].HostIP != "127.0.0.1" || service.Ports[0].Target != port) {
+			t.Errorf("%s publishes %+v", name, service.Ports)
+		}
+		for _, volume := range service.Volumes {
+			if volume.Type != types.VolumeTypeBind {
+				continue
+			}
+			if _, err := os.Stat(volume.Source); err != nil || !volume.ReadOnly || !strings.Contains(volume.Source, "/deploy/") {
+				t.Errorf("%s mounts %+v: %v", name, volume, err)
+			}
+		}
+	}
+	if file := variable(project.Services["grafana"], "GF_SECURITY_ADMIN_PASSWORD__FILE"); file != "/run/secrets/grafana_password" {
+		t.Errorf("the password of Grafana is in %q", file)
 	}
 }
