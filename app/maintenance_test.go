@@ -26,18 +26,22 @@ const (
 	newPassword = "new@password"
 )
 
-// Every block of the document runs as it stands and does what the document says.
+// Every block of the documents runs as it stands and does what they say.
 func TestMaintenanceRunsAsWritten(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"bash", "redis-cli", "sha256sum", "pg_dump", "pg_restore"} {
 		apptest.Tool(t, name)
+	}
+	upgrades, err := os.ReadFile("../docs/upgrades.md")
+	if err != nil {
+		t.Fatal(err)
 	}
 	document, err := os.ReadFile("../docs/maintenance.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := &maintained{t: t, database: apptest.StartPostgreSQL(t), redis: apptest.StartRedis(t, "--requirepass", oldPassword), dir: t.TempDir()}
-	for _, block := range regexp.MustCompile("(?ms)^```(sh|sql)\n(.*?)^```$").FindAllStringSubmatch(string(document), -1) {
+	for _, block := range regexp.MustCompile("(?ms)^```(sh|sql)\n(.*?)^```$").FindAllStringSubmatch(string(upgrades)+string(document), -1) {
 		m.blocks = append(m.blocks, block[1:])
 	}
 	m.upgrade()

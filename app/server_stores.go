@@ -36,16 +36,20 @@ func (s *Server) openDatabase(ctx context.Context, log *slog.Logger) (err error)
 	return s.checkSchema(ctx, log)
 }
 
-// checkSchema returns an error if the database lacks a step. It only warns if the database has steps that
-// this program does not know: during a rolling upgrade, nodes of the old version still run.
+// checkSchema returns an error if the database lacks a step that the server needs. It only warns if it lacks
+// another step, or has steps that this program does not know: during a rolling upgrade, nodes of two versions
+// run on one schema.
 func (s *Server) checkSchema(ctx context.Context, log *slog.Logger) error {
 	steps, err := migrations.Status(ctx, s.clients.DB(), s.config.Dialect())
 	if err != nil {
 		return err
 	}
 	pending, unknown := migrations.Count(steps)
-	if pending > 0 {
+	switch {
+	case migrations.Lacks(steps, s.config.Dialect()):
 		return fmt.Errorf("the database lacks migrations, %d of them: run `chit migrate up`, or set CHIT_MIGRATE=on", pending)
+	case pending > 0:
+		log.Warn("the database lacks migrations, and what is new in this version does not work: run `chit migrate up`", "steps", pending)
 	}
 	if unknown > 0 {
 		log.Warn("the database schema is newer than this program: run the version that applied it", "schema_version", steps[len(steps)-1].Version, "unknown_steps", unknown)

@@ -68,6 +68,7 @@ var problems = []struct {
 	{models.ErrPublicClient, fault(http.StatusConflict, "the client is public: it has no secret")},
 	{admin.ErrChanged, fault(http.StatusPreconditionFailed, "the client was changed meanwhile: get it again, and repeat the change with its present ETag")},
 	{models.ErrNotPermitted, fault(http.StatusInternalServerError, "the role of the server in the database or in Redis may not do this: give it the privileges of operators")},
+	{models.ErrSchema, fault(http.StatusInternalServerError, "the database lacks a migration: run `chit migrate up`")},
 	{models.ErrUnavailable, fault(http.StatusServiceUnavailable, "the server cannot reach its storage: a change may have been made or not, so look before you repeat it")},
 	{context.DeadlineExceeded, fault(http.StatusServiceUnavailable, "the request took too long: a change may have been made or not, so look before you repeat it")},
 	{echo.ErrNotFound, fault(http.StatusNotFound, "there is nothing at this path: see /admin/openapi.json")},

@@ -190,3 +190,15 @@ func TestStats(t *testing.T) {
 		t.Errorf("%+v", got.Revocations)
 	}
 }
+
+// On a database without the last steps of the schema, the API says what to do.
+func TestWithoutTheLastUse(t *testing.T) {
+	s := apptest.Real(t)
+	o := employ(t, s, "chit:admin")
+	apptest.Psql(t, s.DatabaseURL, "DROP TABLE oauth_client_use CASCADE")
+	for _, path := range []string{"/admin/clients", "/admin/clients/ops-chit-admin", "/admin/stats"} {
+		if got := o.want(500, o.do("GET", path, "")); !strings.Contains(got.Body, "run `chit migrate up`") {
+			t.Errorf("%s: %s", path, got.Body)
+		}
+	}
+}

@@ -155,3 +155,12 @@ func newProvider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
 	}
 	return goose.NewProvider(dialect.goose(), db, folder, goose.WithSessionLocker(locker))
 }
+
+// needed is the version of the last step that a server cannot do without. What later steps are for does not
+// work until they are applied, but every request is answered. So nodes may be upgraded before the schema.
+var needed = map[Dialect]int64{PostgreSQL: 4, SQLite: 2}
+
+// Lacks reports whether a step is pending that a server cannot do without.
+func Lacks(steps []Step, dialect Dialect) bool {
+	return slices.ContainsFunc(steps, func(step Step) bool { return step.AppliedAt.IsZero() && step.Version <= needed[dialect] })
+}

@@ -16,6 +16,9 @@ var ErrUnavailable = errors.New("storage is unavailable")
 // something.
 var ErrNotPermitted = errors.New("the role in the storage lacks a privilege")
 
+// ErrSchema also wraps a failure if the database lacks a migration.
+var ErrSchema = errors.New("the database lacks a migration")
+
 // The requests that the rules refuse.
 var (
 	ErrAuthenticationFailed = errors.New("client authentication failed")

@@ -29,8 +29,13 @@ func unavailable(doing string, err error) error {
 	if isOutage(err) {
 		err = fmt.Errorf("%w: %w", errOutage, err)
 	}
-	if answer := (*pgconn.PgError)(nil); errors.As(err, &answer) && answer.Code == "42501" {
-		err = fmt.Errorf("%w: %w", models.ErrNotPermitted, err)
+	if answer := (*pgconn.PgError)(nil); errors.As(err, &answer) {
+		switch answer.Code {
+		case "42501": // insufficient privilege
+			err = fmt.Errorf("%w: %w", models.ErrNotPermitted, err)
+		case "42P01", "42703": // undefined table, undefined column
+			err = fmt.Errorf("%w: %w", models.ErrSchema, err)
+		}
 	}
 	return fmt.Errorf("database: %s: %w: %w", doing, models.ErrUnavailable, err)
 }
