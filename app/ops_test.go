@@ -85,7 +85,9 @@ func TestStrangersMakeNoNewMetrics(t *testing.T) {
 		}
 	}
 	attack("first-stranger")
+	attackAdmin(t, s, "first-stranger")
 	before := series(t, s)
+	attackAdmin(t, s, "second-stranger")
 	attack("second-stranger")
 	after := series(t, s)
 	if !slices.Equal(before, after) {
@@ -94,6 +96,20 @@ func TestStrangersMakeNoNewMetrics(t *testing.T) {
 	for _, name := range after {
 		if strings.Contains(name, "stranger") {
 			t.Errorf("made up by a stranger: %s", name)
+		}
+	}
+}
+
+// attackAdmin sends requests without a token to the admin API.
+func attackAdmin(t *testing.T, s *apptest.Server, mark string) {
+	t.Helper()
+	for _, method := range []string{"GET", "PUT", "MADE-UP-" + mark} {
+		for _, path := range []string{"/admin/" + mark, "/admin/clients", "/admin/clients/" + mark, "/admin/tokens/" + mark} {
+			request, err := http.NewRequest(method, s.OpsURL+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			apptest.Send(t, request)
 		}
 	}
 }

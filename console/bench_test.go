@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -70,4 +71,28 @@ func middle(b *testing.B, s *apptest.Server) string {
 		after = next
 	}
 	return fmt.Sprint(after)
+}
+
+// BenchmarkEndingAMillionTokens ends a million tokens of one client. An operation is the request. It also
+// reports how long the work in the background took.
+func BenchmarkEndingAMillionTokens(b *testing.B) {
+	s := apptest.Real(b)
+	s.Exec("INSERT INTO oauth_client (client_id, client_secret_hash, allowed_scopes) VALUES ('ops', '" + models.HashSecret(secret) + "', 'chit:admin'), ('client-00001', '', '')")
+	fill(b, s, 1_000_000)
+	bearer := "Bearer " + s.Token("ops", secret)
+	send := func(method, path string) apptest.Answer {
+		request, _ := http.NewRequest(method, s.OpsURL+path, nil)
+		request.Header.Set("Authorization", bearer)
+		return apptest.Send(b, request)
+	}
+	b.ResetTimer()
+	began := time.Now()
+	if got := send("DELETE", "/admin/clients/client-00001/tokens"); got.Status != http.StatusAccepted {
+		b.Fatalf("%d %s", got.Status, got.Body)
+	}
+	b.StopTimer()
+	apptest.Eventually(b, 10*time.Minute, "the end of the work", func() bool {
+		return strings.Contains(send("GET", "/admin/stats").Body, `"keys_removed":1000000}`)
+	})
+	b.ReportMetric(time.Since(began).Seconds(), "s-of-work")
 }

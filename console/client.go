@@ -106,6 +106,15 @@ func (x *call) answerClient(status int, client *models.Client, view clientView) 
 	return x.JSON(status, view)
 }
 
+// viewAfter describes a client after a change. The change is made, so a failure to look up its last use only
+// leaves that out.
+func (x *call) viewAfter(client *models.Client) clientView {
+	if use, err := x.api.Actions.Clients.LastUse(x.context(), client.ClientID); err == nil {
+		client.Use = use
+	}
+	return viewOf(client).withRetired(client.RetiredSecrets)
+}
+
 // listClients is GET /admin/clients.
 func (x *call) listClients() error {
 	limit, err := x.query.limit()

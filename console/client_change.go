@@ -56,7 +56,7 @@ func (x *call) change() error {
 	if err != nil {
 		return err
 	}
-	return x.answerClient(http.StatusOK, client, viewOf(client).withRetired(client.RetiredSecrets))
+	return x.answerClient(http.StatusOK, client, x.viewAfter(client))
 }
 
 // changesIn returns the changes that an object describes.
@@ -114,7 +114,7 @@ func (x *call) rotate() error {
 	if err != nil {
 		return err
 	}
-	view := viewOf(rotated.Client).withSecret(rotated.Secret).withRetired(rotated.Client.RetiredSecrets)
+	view := x.viewAfter(rotated.Client).withSecret(rotated.Secret)
 	status := http.StatusOK
 	if rotated.Revocation != nil {
 		status, view.Revocation = x.finish(rotated.Revocation)
@@ -129,7 +129,7 @@ func (x *call) disable() error {
 		return err
 	}
 	client := ended.Client
-	view := viewOf(client).withRetired(client.RetiredSecrets)
+	view := x.viewAfter(client)
 	var status int
 	status, view.Revocation = x.finish(ended)
 	return x.answerClient(status, client, view)
@@ -141,7 +141,7 @@ func (x *call) enable() error {
 	if err != nil {
 		return err
 	}
-	return x.answerClient(http.StatusOK, client, viewOf(client).withRetired(client.RetiredSecrets))
+	return x.answerClient(http.StatusOK, client, x.viewAfter(client))
 }
 
 // deleteClient is DELETE /admin/clients/{client_id}. It ends the client's tokens.

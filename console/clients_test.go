@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"chit/app/apptest"
 )
@@ -174,4 +175,23 @@ func wrongFields(t *testing.T, answer apptest.Answer) string {
 		fields = append(fields, wrong.Field)
 	}
 	return strings.Join(fields, " ")
+}
+
+// If somebody changes a client while it is being deleted, the answer says what was done and what was not.
+func TestDeletionOfAClientThatChanges(t *testing.T) {
+	s := apptest.Real(t)
+	o := employ(t, s, "chit:admin")
+	seen := o.want(201, o.do("POST", "/admin/clients", `{"client_id":"shared"}`)).Header.Get("ETag")
+	deleted := make(chan apptest.Answer, 1)
+	go func() { deleted <- o.do("DELETE", "/admin/clients/shared", "", "If-Match: "+seen) }()
+	apptest.Eventually(t, 5*time.Second, "it is disabled", func() bool {
+		return into[client](t, o.do("GET", "/admin/clients/shared", "")).DisabledAt != nil
+	})
+	o.want(200, o.do("PATCH", "/admin/clients/shared", `{"client_name":"wanted"}`))
+	if got := o.want(409, <-deleted); !strings.Contains(got.Body, "the client is disabled and its tokens are inactive, but it is not deleted") {
+		t.Errorf("%s", got.Body)
+	}
+	if got := into[client](t, o.want(200, o.do("GET", "/admin/clients/shared", ""))); got.Name != "wanted" || got.DisabledAt == nil {
+		t.Errorf("%+v", got)
+	}
 }

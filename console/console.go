@@ -5,6 +5,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -114,7 +115,7 @@ func (a *API) admitted(next echo.HandlerFunc) echo.HandlerFunc {
 		defer cancel()
 		x.SetRequest(c.Request().WithContext(ctx))
 		if a.Tracer != nil {
-			r, span := traces.Begin(a.Tracer, x.Request(), x.Request().Method, x.Path())
+			r, span := traces.Begin(a.Tracer, x.Request(), x.Request().Method, cmp.Or(x.Path(), "unmatched"))
 			x.SetRequest(r)
 			x.span = span
 		}

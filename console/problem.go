@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,12 +87,24 @@ func problemOf(err error) *problem {
 		}
 		return p
 	}
+	if half, is := errors.AsType[admin.NotDeleted](err); is {
+		return fault(statusOf(half), "the client is disabled and its tokens are inactive, but it is not deleted: look at it, and delete it again")
+	}
 	for _, row := range problems {
 		if errors.Is(err, row.err) {
 			return row.problem
 		}
 	}
 	return fault(http.StatusInternalServerError, "the server met an unexpected condition")
+}
+
+// statusOf returns the status for a client that is not deleted: somebody has changed it meanwhile, or the
+// storage has failed.
+func statusOf(half admin.NotDeleted) int {
+	if errors.Is(half, models.ErrClientNotFound) || errors.Is(half, admin.ErrChanged) {
+		return http.StatusConflict
+	}
+	return http.StatusServiceUnavailable
 }
 
 // answer writes the answer to an error, if there is one, and a line of the log.
@@ -125,13 +138,18 @@ func (a *API) answer(x *call, err error, began time.Time) {
 	a.Log.LogAttrs(x.context(), level, "admin request", attributes...)
 }
 
-// route returns the method and the path of the matched route. What matches none is not repeated in the log.
+// route returns the method and the path of the matched route. What matches none is not repeated in the log and
+// in the metrics.
 func route(x *call) string {
-	if x.query == nil && x.Path() == "" || x.Response().Status == http.StatusMethodNotAllowed {
+	method := x.Request().Method
+	if x.Path() == "" || !slices.Contains(methods, method) || x.Response().Status == http.StatusMethodNotAllowed {
 		return "unmatched"
 	}
-	return x.Request().Method + " " + x.Path()
+	return method + " " + x.Path()
 }
+
+// methods are the methods of the API.
+var methods = []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete}
 
 func (x *call) write(p *problem) {
 	header := x.Response().Header()

@@ -43,11 +43,17 @@ func (c *Clients) Describe(ctx context.Context, id string) (*models.Client, erro
 	if err != nil {
 		return nil, err
 	}
-	client.Use = &models.Use{ClientID: id}
-	if err := c.db.WithContext(ctx).Limit(1).Find(client.Use, "client_id = ?", id).Error; err != nil {
+	client.Use, err = c.LastUse(ctx, id)
+	return client, err
+}
+
+// LastUse returns when a client was last seen.
+func (c *Clients) LastUse(ctx context.Context, id string) (*models.Use, error) {
+	use := &models.Use{ClientID: id}
+	if err := c.db.WithContext(ctx).Limit(1).Find(use, "client_id = ?", id).Error; err != nil {
 		return nil, unavailable("find use", err)
 	}
-	return client, nil
+	return use, nil
 }
 
 // UseSummary are numbers of clients, by when they were last used.
