@@ -14,10 +14,10 @@ import (
 
 // Serve runs a server with a complete Config until a signal arrives or a listener fails. It prints the
 // welcome of the embedded mode to out and the log to errOut.
-// After SIGTERM and SIGHUP the server first waits
-// for load balancers to notice. SIGHUP is ignored if it was ignored at the start. After SIGINT, which comes
-// from a terminal, there is no delay. A second signal ends the process at once. SIGPIPE is ignored: the
-// reader of the log may go away and come back.
+//
+// After SIGTERM and SIGHUP the server first waits for load balancers to notice. SIGHUP is ignored if it was
+// ignored at the start. After SIGINT, which comes from a terminal, there is no delay. A second signal ends
+// the process at once. SIGPIPE is ignored: the reader of the log may go away and come back.
 func Serve(ctx context.Context, config Config, out, errOut io.Writer) error {
 	setGarbageCollection()
 	signal.Ignore(syscall.SIGPIPE)
