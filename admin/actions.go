@@ -23,6 +23,10 @@ import (
 // Settled is how long it takes at most until every node knows of a change in the database.
 const Settled = time.Second
 
+// SettledEmbedded is how long it takes for an embedded server. It asks the database for each request, so only
+// requests in flight do not know.
+const SettledEmbedded = 100 * time.Millisecond
+
 // ErrChanged means that the client is not in the version that the operator has seen.
 var ErrChanged = errors.New("the client was changed meanwhile")
 
@@ -33,7 +37,7 @@ type Actions struct {
 	Clients  *repository.Clients
 	Tokens   *tokens.Store // nil: there are no tokens, because no embedded server runs
 	Prefix   string        // of the server's tokens; secrets begin with it, too
-	Settle   time.Duration // how long to wait until every node knows of a change: Settled, or 0 for an embedded server
+	Settle   time.Duration // how long to wait until every node knows of a change: Settled, or SettledEmbedded
 	Operator Operator
 	Trail    func(context.Context, slog.Record) // writes a line of the audit trail
 	// Versions limits actions on a client, unless it is nil. If the client is in none of these versions (see
@@ -54,9 +58,6 @@ func (a Actions) condition(before *models.Client) repository.Condition {
 
 // wait waits until every node knows of a change in the database. It returns an error if ctx ends before.
 func (a Actions) wait(ctx context.Context) error {
-	if a.Settle == 0 {
-		return nil
-	}
 	select {
 	case <-time.After(a.Settle):
 		return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"chit/models"
 )
@@ -44,15 +45,16 @@ func (a Actions) Delete(ctx context.Context, id string) (*Revocation, error) {
 		a.Versions = []string{disabled.Client.Version()}
 	}
 	var before models.Client
+	var deleted time.Time
 	if err == nil {
-		err = a.Clients.Delete(ctx, id, a.condition(&before))
+		deleted, err = a.Clients.Delete(ctx, id, a.condition(&before))
 	}
 	if err != nil {
 		return nil, NotDeleted{err}
 	}
 	a.noteChange(ctx, clientDeleted, &before, nil)
 	// A client of the same id may be registered now. Its tokens are newer.
-	return &Revocation{ClientID: id, Before: disabled.Before.Add(a.Settle), clients: []string{id}, actions: a}, nil
+	return &Revocation{ClientID: id, Before: deleted, clients: []string{id}, actions: a}, nil
 }
 
 // RevokeTokens revokes the tokens of a client that were issued until now. The client can get new ones. If

@@ -19,7 +19,7 @@ func (s *Server) newConsole(log *slog.Logger) *console.API {
 	s.closers = append(s.closers, work.Close)
 	settle := admin.Settled
 	if s.config.Embedded() {
-		settle = 0 // the embedded server asks the database each time
+		settle = admin.SettledEmbedded
 	}
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "chit_admin_requests_total",

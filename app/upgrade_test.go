@@ -88,7 +88,7 @@ func onPreviousSchema(t *testing.T) string {
 // start starts a node and waits until the load balancer uses it.
 func (f *fleet) start(program string) *apptest.Process {
 	f.Helper()
-	cmd := apptest.ChitCommand(f, append(slices.Clone(apptest.AnyPort), f.env...), "serve", "--migrate=off", "--shutdown-delay=1s")
+	cmd := apptest.ChitCommand(f, append(slices.Clone(apptest.AnyPort), f.env...), "serve", "--migrate=off", "--shutdown-delay=3s", "--request-timeout=20s")
 	if program != "" {
 		cmd.Path = program
 	}
@@ -97,7 +97,7 @@ func (f *fleet) start(program string) *apptest.Process {
 	f.mu.Lock()
 	f.all = append(f.all, node)
 	f.mu.Unlock()
-	apptest.Eventually(f, 10*time.Second, "the node is used", func() bool {
+	apptest.Eventually(f, 30*time.Second, "the node is used", func() bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		return slices.Contains(f.ready, node)
@@ -108,7 +108,7 @@ func (f *fleet) start(program string) *apptest.Process {
 func (f *fleet) stop(node *apptest.Process) {
 	f.Helper()
 	node.Signal(syscall.SIGTERM)
-	if state := node.Ended(20 * time.Second); state.ExitCode() != 0 {
+	if state := node.Ended(30 * time.Second); state.ExitCode() != 0 {
 		f.Errorf("%v: %s", state, node.Stderr.String())
 	}
 }
@@ -191,7 +191,9 @@ func TestRollingUpgrade(t *testing.T) {
 	previous := previousVersion(t)
 	database := onPreviousSchema(t)
 	apptest.Psql(t, database, "INSERT INTO oauth_client (client_id, client_secret_hash, allowed_scopes) VALUES ('job', '"+models.HashSecret("s3cret")+"', 'a')")
-	f := &fleet{T: t, env: []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=" + apptest.StartRedis(t).URL}}
+	// A busy machine may be slow. That is no lost request.
+	redis := apptest.StartRedis(t).URL + "?read_timeout=10s&write_timeout=10s&dial_timeout=10s"
+	f := &fleet{T: t, env: []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=" + redis}}
 	var running sync.WaitGroup
 	t.Cleanup(running.Wait) // the context of the test ends before
 	running.Go(f.balance)

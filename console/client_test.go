@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -122,6 +123,31 @@ func (o *operator) want(status int, answer apptest.Answer) apptest.Answer {
 		o.Errorf("status %d, want %d: %s", answer.Status, status, answer.Body)
 	}
 	return answer
+}
+
+// ended expects the answer to a request that ends tokens. If the work goes on in the background, as on a busy
+// machine, it waits for its end.
+func (o *operator) ended(answer apptest.Answer) (r revocation) {
+	o.Helper()
+	if answer.Status != http.StatusAccepted {
+		o.want(http.StatusOK, answer)
+	}
+	if within := into[client](o.T, answer).Revocation; within != nil {
+		r = *within
+	} else {
+		r = into[revocation](o.T, answer)
+	}
+	if r.Finished != (answer.Status == http.StatusOK) {
+		o.Errorf("status %d: %s", answer.Status, answer.Body)
+	}
+	if !r.Finished {
+		apptest.Eventually(o, 20*time.Second, "the end of the work", func() bool {
+			latest := into[stats](o.T, o.want(200, o.do("GET", "/admin/stats", ""))).Revocations[0]
+			r.Removed, r.Finished = latest.Removed, latest.EndedAt != nil
+			return r.Finished
+		})
+	}
+	return r
 }
 
 // into decodes an answer.

@@ -55,16 +55,16 @@ func TestClientsByTheAPI(t *testing.T) {
 		if rotated.Secret == made.Secret || len(rotated.Retired) != 1 || rotated.Revocation != nil || s.Token("job", made.Secret) == "" || s.Token("job", rotated.Secret) == "" {
 			t.Errorf("%+v", rotated)
 		}
-		ended := into[client](t, o.want(200, o.do("POST", "/admin/clients/job/disable", "")))
-		if ended.DisabledAt == nil || ended.Revocation == nil || ended.Revocation.Removed != 3 || !ended.Revocation.Finished {
-			t.Errorf("%+v, %+v", ended, ended.Revocation)
+		disabled := o.do("POST", "/admin/clients/job/disable", "")
+		if got := o.ended(disabled); got.Removed != 3 || into[client](t, disabled).DisabledAt == nil {
+			t.Errorf("%s, %+v", disabled.Body, got)
 		}
 		enabled := into[client](t, o.want(200, o.do("POST", "/admin/clients/job/enable", "")))
 		if enabled.DisabledAt != nil || enabled.Revoked == nil || s.Active("job", rotated.Secret, token) {
 			t.Errorf("%+v", enabled)
 		}
 		s.Token("job", rotated.Secret)
-		if gone := into[revocation](t, o.want(200, o.do("DELETE", "/admin/clients/job", ""))); gone.Removed != 1 || !gone.Finished {
+		if gone := o.ended(o.do("DELETE", "/admin/clients/job", "")); gone.Removed != 1 {
 			t.Errorf("%+v", gone)
 		}
 		for _, method := range []string{"GET", "DELETE"} {
@@ -181,17 +181,25 @@ func wrongFields(t *testing.T, answer apptest.Answer) string {
 func TestDeletionOfAClientThatChanges(t *testing.T) {
 	s := apptest.Real(t)
 	o := employ(t, s, "chit:admin")
-	seen := o.want(201, o.do("POST", "/admin/clients", `{"client_id":"shared"}`)).Header.Get("ETag")
-	deleted := make(chan apptest.Answer, 1)
-	go func() { deleted <- o.do("DELETE", "/admin/clients/shared", "", "If-Match: "+seen) }()
-	apptest.Eventually(t, 5*time.Second, "it is disabled", func() bool {
-		return into[client](t, o.do("GET", "/admin/clients/shared", "")).DisabledAt != nil
-	})
-	o.want(200, o.do("PATCH", "/admin/clients/shared", `{"client_name":"wanted"}`))
-	if got := o.want(409, <-deleted); !strings.Contains(got.Body, "the client is disabled and its tokens are inactive, but it is not deleted") {
-		t.Errorf("%s", got.Body)
+	for range 10 { // on a busy machine the change may come after the deletion
+		seen := o.want(201, o.do("POST", "/admin/clients", `{"client_id":"shared"}`)).Header.Get("ETag")
+		deleted := make(chan apptest.Answer, 1)
+		go func() { deleted <- o.do("DELETE", "/admin/clients/shared", "", "If-Match: "+seen) }()
+		apptest.Eventually(t, 5*time.Second, "it is disabled", func() bool {
+			return !strings.Contains(o.do("GET", "/admin/clients/shared", "").Body, `"disabled_at":null`)
+		})
+		changed := o.do("PATCH", "/admin/clients/shared", `{"client_name":"wanted"}`)
+		answer := <-deleted
+		if changed.Status == http.StatusNotFound && answer.Status < 300 {
+			continue
+		}
+		if o.want(409, answer); !strings.Contains(answer.Body, "the client is disabled and its tokens are inactive, but it is not deleted") {
+			t.Errorf("%s", answer.Body)
+		}
+		if got := into[client](t, o.want(200, o.do("GET", "/admin/clients/shared", ""))); got.Name != "wanted" || got.DisabledAt == nil {
+			t.Errorf("%+v", got)
+		}
+		return
 	}
-	if got := into[client](t, o.want(200, o.do("GET", "/admin/clients/shared", ""))); got.Name != "wanted" || got.DisabledAt == nil {
-		t.Errorf("%+v", got)
-	}
+	t.Error("the change was always too late")
 }

@@ -138,13 +138,17 @@ func removeExpired(tx *gorm.DB, id string, now time.Time) error {
 	return nil
 }
 
-// Delete deletes a client and its retired secrets. It returns models.ErrClientNotFound if there is no such
-// client.
-func (c *Clients) Delete(ctx context.Context, id string, allowed Condition) error {
-	_, err := c.locked(ctx, "delete client", id, allowed, func(tx *gorm.DB, client *models.Client) error {
+// Delete deletes a client and its retired secrets. It returns the time of the deletion by the database's
+// clock: a new client of this id gets its tokens later. It returns models.ErrClientNotFound if there is no
+// such client.
+func (c *Clients) Delete(ctx context.Context, id string, allowed Condition) (deleted time.Time, err error) {
+	_, err = c.locked(ctx, "delete client", id, allowed, func(tx *gorm.DB, client *models.Client) (err error) {
+		if deleted, err = clock(tx); err != nil {
+			return err
+		}
 		return tx.Delete(&models.Client{}, "client_id = ?", id).Error
 	})
-	return err
+	return deleted, err
 }
 
 // RevokeTokens makes all tokens of a client inactive that were issued until now, by the database's clock. It

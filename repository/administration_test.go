@@ -98,8 +98,8 @@ func (s suite) enableAfterSQL(t *testing.T) {
 func (s suite) delete(t *testing.T) {
 	s.register(t, "deleted")
 	s.exec(t, "INSERT INTO oauth_client_retired_secret (client_id, secret_hash, expires_at) VALUES ('deleted', 'old', '2999-01-01 00:00:00')")
-	if err := s.Delete(t.Context(), "deleted", nil); err != nil {
-		t.Fatal(err)
+	if deleted, err := s.Delete(t.Context(), "deleted", nil); err != nil || !near(deleted, time.Now()) {
+		t.Fatal(deleted, err)
 	}
 	s.register(t, "deleted")
 	if client := s.find(t, "deleted"); len(client.RetiredSecrets) != 0 {
@@ -203,7 +203,8 @@ func (s suite) administer(ctx context.Context, id string) map[string]error {
 	_, enable := s.Enable(ctx, id, nil)
 	_, _, rotate := s.RotateSecret(ctx, id, repository.Rotation{SecretHash: "x"}, nil)
 	_, revoke := s.RevokeTokens(ctx, id, nil)
-	return map[string]error{"update": update, "disable": disable, "enable": enable, "rotate": rotate, "revoke": revoke, "delete": s.Delete(ctx, id, nil)}
+	_, remove := s.Delete(ctx, id, nil)
+	return map[string]error{"update": update, "disable": disable, "enable": enable, "rotate": rotate, "revoke": revoke, "delete": remove}
 }
 
 // opens reports whether the secret authenticates the client at this time.

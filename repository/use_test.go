@@ -69,7 +69,7 @@ func TestUses(t *testing.T) {
 		expect("used", "[12:00:00 11:00:00]")
 		expect("idle", "[never never]")
 
-		if err := s.Delete(t.Context(), "used", nil); err != nil {
+		if _, err := s.Delete(t.Context(), "used", nil); err != nil {
 			t.Fatal(err)
 		}
 		record(models.Use{ClientID: "used", LastUsedAt: at(t, "2026-01-01 12:00:00")}) // by a node that is late

@@ -46,7 +46,7 @@ func (f *actionFlags) actions(c *console, clients *repository.Clients, store *to
 		Trail:    f.trail(c),
 	}
 	if f.Embedded() {
-		actions.Settle = 0 // the embedded server asks the database each time
+		actions.Settle = admin.SettledEmbedded
 	}
 	return actions
 }
