@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"chit/models"
+	"chit/traces"
 )
 
 const (
@@ -71,10 +72,7 @@ func (c *Cache) join(ctx context.Context, id string, w wanted) *flight {
 	if f, underWay := c.flights[id]; underWay {
 		return f
 	}
-	f := &flight{id: id, done: make(chan struct{})}
-	if span := trace.SpanFromContext(ctx); span.IsRecording() {
-		f.span = span
-	}
+	f := &flight{id: id, done: make(chan struct{}), span: traces.Recorded(ctx)}
 	if kept, found := c.rows.GetIfPresent(id); found && c.answers(kept, w.since, c.now()) {
 		f.row = kept
 		close(f.done)

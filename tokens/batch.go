@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"chit/traces"
+
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -75,7 +77,7 @@ func (b *batcher) do(ctx context.Context, c *call) error {
 		return err
 	}
 	if b.tracer != nil {
-		c.span = sampledSpan(ctx)
+		c.span = traces.Recorded(ctx)
 	}
 	if b.apart {
 		b.send(ctx, []*call{c})
