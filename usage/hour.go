@@ -105,7 +105,8 @@ func (t *Tracker) totals() snapshot {
 // minute begins a new minute.
 func (t *Tracker) minute(now time.Time) {
 	t.hour.start(now, t.totals())
-	if now.Unix()/60%span == 0 {
+	t.begun++
+	if t.begun%span == 0 {
 		t.nextSpan(now)
 	}
 }

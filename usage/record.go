@@ -46,8 +46,10 @@ func (t *Tracker) Run(ctx context.Context, record Record, log *slog.Logger) {
 	}
 }
 
+// untilNextMinute returns the time until a minute begins. While the clock is adjusted, a timer may end shortly
+// before that, so a minute that begins within a second has begun.
 func untilNextMinute(now time.Time) time.Duration {
-	return now.Truncate(time.Minute).Add(time.Minute).Sub(now)
+	return now.Add(time.Second).Truncate(time.Minute).Add(time.Minute).Sub(now)
 }
 
 // record stores the uses that are not recorded.

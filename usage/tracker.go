@@ -13,6 +13,7 @@ type Tracker struct {
 	now   func() time.Time
 	total counts
 	hour  hour
+	begun int // minutes that have begun since the start; only Run uses it
 
 	mu      sync.RWMutex
 	clients map[string]*Client
