@@ -12,9 +12,8 @@ import (
 // Revocation is a revocation of many tokens that is in force: the tokens are inactive. Their keys are still
 // in Redis until Finish deletes them.
 type Revocation struct {
-	ClientID string         // whose tokens; empty if All is set
-	All      bool           // the tokens of all clients
-	Client   *models.Client // after the change; nil if All is set, or if there is no such client any more
+	ClientID string         // whose tokens; empty: the tokens of all clients
+	Client   *models.Client // after the change; nil if ClientID is empty, or if there is no such client any more
 	Before   time.Time      // the tokens are those that were issued at or before this time; zero: all of them
 
 	clients   []string // ids
@@ -78,7 +77,7 @@ func (r *Revocation) Finish(ctx context.Context, progress Progress) (removed int
 		progress(id, 0, 0)
 		removed += gone
 		if err != nil {
-			if r.All {
+			if r.ClientID == "" {
 				total = 0
 			}
 			return removed, &Unfinished{removed, total, err}

@@ -79,7 +79,7 @@ func (a Actions) RevokeAllTokens(ctx context.Context) (*Revocation, error) {
 		return nil, err
 	}
 	a.note(ctx, tokensRevoked, slog.Bool("all", true), slog.Attr{Key: "tokens_revoked_before", Value: instant(before)})
-	return &Revocation{All: true, Before: before, clients: ids, actions: a}, nil
+	return &Revocation{Before: before, clients: ids, actions: a}, nil
 }
 
 // RevokeToken revokes one token. If it returns no error, Redis has acknowledged the deletion.

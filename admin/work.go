@@ -124,7 +124,11 @@ func (t *Task) run() {
 	}
 	t.update(func(state *Progressed) { state.EndedAt = time.Now() })
 	w.forget()
-	w.log.Info("the keys of revoked tokens are deleted", "client_id", t.state.ClientID, "keys", t.state.KeysRemoved, "complete", t.state.Cause == nil)
+	if t.state.Cause != nil {
+		w.log.Warn("some keys of revoked tokens are not deleted; they expire by themselves", "client_id", t.state.ClientID, "deleted", t.state.KeysRemoved, "cause", t.state.Cause.Error())
+		return
+	}
+	w.log.Info("the keys of revoked tokens are deleted", "client_id", t.state.ClientID, "deleted", t.state.KeysRemoved)
 }
 
 // try works on the task once.

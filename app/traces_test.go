@@ -177,6 +177,28 @@ func TestTracesThatAreNotRecorded(t *testing.T) {
 	}
 }
 
+// What a stranger makes up names no span.
+func TestTracesOfStrangers(t *testing.T) {
+	t.Parallel()
+	r := receive(t)
+	p := traced(t, r)
+	for _, url := range []string{p.OpsURL + "/admin/clients", p.OpsURL + "/admin/elsewhere", p.URL + "/token", p.URL + "/elsewhere"} {
+		request, err := http.NewRequest("BREW", url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		apptest.Send(t, request)
+	}
+	for _, name := range []string{"other /admin/clients", "other unmatched", "other /token"} {
+		apptest.Eventually(t, 5*time.Second, name, func() bool { return len(r.of(name, "")) > 0 })
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if strings.Contains(r.text, "BREW") || strings.Contains(r.text, "elsewhere") {
+		t.Error(r.text)
+	}
+}
+
 func TestWrongSettingsOfTraces(t *testing.T) {
 	t.Parallel()
 	got := apptest.Chit(t, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, "serve")

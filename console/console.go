@@ -1,7 +1,8 @@
 // Package console serves operators on the ops listener: the admin API, as JSON. It has no rules of its own.
 // What operators do is in the package admin.
 //
-// Endpoints write successful answers and return errors. The function endpoint turns an error into an answer.
+// Endpoints write successful answers and return errors. One function, answer, turns an error into
+// an answer.
 package console
 
 import (
@@ -115,7 +116,7 @@ func (a *API) admitted(next echo.HandlerFunc) echo.HandlerFunc {
 		defer cancel()
 		x.SetRequest(c.Request().WithContext(ctx))
 		if a.Tracer != nil {
-			r, span := traces.Begin(a.Tracer, x.Request(), x.Request().Method, cmp.Or(x.Path(), "unmatched"))
+			r, span := traces.Begin(a.Tracer, x.Request(), method(x.Request()), cmp.Or(x.Path(), unmatched))
 			x.SetRequest(r)
 			x.span = span
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -117,7 +116,8 @@ func (a *API) answer(x *call, err error, began time.Time) {
 		}
 	}
 	status, level := x.Response().Status, slog.LevelInfo
-	a.Answered(route(x), status)
+	route := route(x)
+	a.Answered(route, status)
 	if x.span != nil {
 		traces.End(x.span, status)
 	}
@@ -125,7 +125,7 @@ func (a *API) answer(x *call, err error, began time.Time) {
 		level = slog.LevelError
 	}
 	attributes := []slog.Attr{
-		slog.String("request_id", x.requestID), slog.String("route", route(x)),
+		slog.String("request_id", x.requestID), slog.String("route", route),
 		slog.Int("status", status), slog.Float64("duration_ms", float64(a.Now().Sub(began).Microseconds())/1000),
 		slog.String("remote", x.Request().RemoteAddr), slog.String("operator", x.operator.ClientID),
 	}
@@ -141,15 +141,26 @@ func (a *API) answer(x *call, err error, began time.Time) {
 // route returns the method and the path of the matched route. What matches none is not repeated in the log and
 // in the metrics.
 func route(x *call) string {
-	method := x.Request().Method
-	if x.Path() == "" || !slices.Contains(methods, method) || x.Response().Status == http.StatusMethodNotAllowed {
-		return "unmatched"
+	method := method(x.Request())
+	if x.Path() == "" || method == otherMethod || x.Response().Status == http.StatusMethodNotAllowed {
+		return unmatched
 	}
 	return method + " " + x.Path()
 }
 
-// methods are the methods of the API.
-var methods = []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete}
+const (
+	unmatched   = "unmatched" // no route of the API
+	otherMethod = "other"     // no method of the API
+)
+
+// method returns the request's method. A method that the API does not have is not repeated.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete:
+		return r.Method
+	}
+	return otherMethod
+}
 
 func (x *call) write(p *problem) {
 	header := x.Response().Header()
