@@ -51,8 +51,14 @@ func (r *recorded) so() (uses map[string]models.Use, calls int) {
 // running starts a tracker. The function stops it and waits for its end.
 func running(t *testing.T, r *recorded) (*usage.Tracker, *strings.Builder, func()) {
 	t.Helper()
+	return runningBy(t, time.Now, r)
+}
+
+// runningBy is running with a clock.
+func runningBy(t *testing.T, now func() time.Time, r *recorded) (*usage.Tracker, *strings.Builder, func()) {
+	t.Helper()
 	var log strings.Builder
-	tracker := usage.New(time.Now, 0)
+	tracker := usage.New(now, 0)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -138,6 +144,20 @@ func TestMinutesOfTheLastHour(t *testing.T) {
 		}
 		if !tracker.Since().Equal(began) {
 			t.Errorf("since %v", tracker.Since())
+		}
+	})
+}
+
+// While a clock is slowed down, timers end early by it. Each minute still begins once.
+func TestMinutesBySlowClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		slow := func() time.Time { return began.Add(time.Since(began) / 1000 * 999) }
+		tracker, _, stop := runningBy(t, slow, new(recorded))
+		defer stop()
+		time.Sleep(10*time.Minute + 10*time.Second)
+		if minutes := tracker.Minutes(); len(minutes) != 11 {
+			t.Errorf("%d minutes have begun: %v", len(minutes), minutes)
 		}
 	})
 }
