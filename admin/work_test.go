@@ -42,6 +42,27 @@ func TestWorkGoesOnAfterAnOutage(t *testing.T) {
 	}
 }
 
+// Work that ends before its keys are deleted says so. It does not report that they are.
+func TestWorkThatEndsEarly(t *testing.T) {
+	o := open(t)
+	o.client(t, "billing-job")
+	var log strings.Builder
+	work := admin.NewWork(slog.New(slog.NewTextHandler(&log, nil)))
+	ended, err := o.RevokeTokens(t.Context(), "billing-job")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.redis.SetError("LOADING")
+	task := work.Start(ended)
+	work.Close()
+	if state := task.Wait(0); state.Cause == nil || state.EndedAt.IsZero() {
+		t.Errorf("%+v", state)
+	}
+	if !strings.Contains(log.String(), `level=WARN msg="some keys of revoked tokens are not deleted`) || strings.Contains(log.String(), "level=INFO") {
+		t.Errorf("the log: %s", log.String())
+	}
+}
+
 // All clients are one task. Only the last tasks are shown.
 func TestTasks(t *testing.T) {
 	o := open(t)

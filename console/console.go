@@ -1,8 +1,7 @@
 // Package console serves operators on the ops listener: the admin API, as JSON. It has no rules of its own.
 // What operators do is in the package admin.
 //
-// Endpoints write successful answers and return errors. One function, answer, turns an error into
-// an answer.
+// Endpoints write successful answers and return errors. The function answer turns an error into an answer.
 package console
 
 import (

@@ -9,10 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"chit/traces"
-
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/trace"
+
+	"chit/traces"
 )
 
 const (
