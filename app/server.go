@@ -128,9 +128,10 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 	if err != nil {
 		return nil, err
 	}
+	metrics := handlers.NewMetrics(registry)
 	return &handlers.API{
 		Clients:   clients.find,
-		Usage:     s.usage(registry, log),
+		Usage:     s.usage(registry, metrics.Durations, log),
 		OnRetired: s.clients.NoteUse,
 		Tokens:    s.tokens,
 		Checks:    []handlers.Check{{Name: "database", Ping: s.clients.Ping, Spared: clients.usable}, {Name: "redis", Ping: s.tokens.Ping}},
@@ -139,7 +140,7 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 		Timeout:   s.config.RequestTimeout.Duration,
 		Now:       time.Now,
 		Log:       log,
-		Metrics:   handlers.NewMetrics(registry),
+		Metrics:   metrics,
 		Failures:  s.failures(),
 		Proxies:   s.config.TrustedProxies.prefixes,
 		Tracer:    s.tracer,
@@ -150,8 +151,8 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 }
 
 // usage returns a tracker that records in the database when clients were last seen.
-func (s *Server) usage(registry prometheus.Registerer, log *slog.Logger) *usage.Tracker {
-	tracker := usage.New(time.Now, s.config.MetricsClients)
+func (s *Server) usage(registry prometheus.Registerer, durations func() usage.Histogram, log *slog.Logger) *usage.Tracker {
+	tracker := usage.New(time.Now, s.config.MetricsClients, durations)
 	registry.MustRegister(usage.Counters{Tracker: tracker})
 	s.background(func(ctx context.Context) { tracker.Run(ctx, s.clients.RecordUses, log) })
 	return tracker

@@ -54,7 +54,7 @@ func (m inMemoryTokens) Settle(context.Context) error                     { retu
 func newAPI(clients handlers.Clients) *handlers.API {
 	return &handlers.API{
 		Current: func() bool { return true },
-		Clients: clients, OnRetired: func(models.RetiredSecret) {}, Usage: usage.New(time.Now, 0),
+		Clients: clients, OnRetired: func(models.RetiredSecret) {}, Usage: usage.New(time.Now, 0, nil),
 		Issuer: "http://localhost:8080", TokenTTL: time.Hour, Timeout: 5 * time.Second, Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), Metrics: handlers.NewMetrics(prometheus.NewRegistry()),
 		Failures: &throttle.Failures{PerClient: 100, PerAddress: 1000, Now: time.Now},

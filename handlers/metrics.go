@@ -33,6 +33,9 @@ type outcome struct {
 	status int
 }
 
+// durationBuckets are seconds, from 0.1 ms to 1.6 s.
+var durationBuckets = prometheus.ExponentialBuckets(0.0001, 2, 15)
+
 // series are the metrics of one outcome. They are looked up once, because a lookup by labels takes longer
 // than the rest of a request's bookkeeping.
 type series struct {
@@ -51,7 +54,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "chit_http_request_duration_seconds",
 			Help:    "Time from a request's headers to its answer, by route.",
-			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 15), // 0.1 ms to 1.6 s
+			Buckets: durationBuckets,
 		}, []string{"route"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chit_events_total",

@@ -87,7 +87,7 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 				x.event = eventAuthenticationThrottled
 			}
 			if x.oauth && p.status < http.StatusInternalServerError {
-				a.Usage.Refused()
+				a.Usage.Refused(x.clientID)
 				a.Metrics.refuse(p)
 			}
 			x.cause = err

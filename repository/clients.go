@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -91,41 +90,6 @@ func (c *Clients) Create(ctx context.Context, client *models.Client) error {
 	}
 	return nil
 }
-
-// Page selects the clients that List returns. The zero value selects all of them.
-type Page struct {
-	Query string // part of the id or the name, in upper or lower case; empty: any
-	After string // only ids that come after this one
-	Limit int    // maximum number of clients; 0: no limit
-}
-
-// List returns clients ordered by id, with their last use and without their retired secrets.
-func (c *Clients) List(ctx context.Context, page Page) ([]models.Client, error) {
-	find := c.db.WithContext(ctx).Joins("Use").Order("oauth_client.client_id")
-	if page.Query != "" {
-		pattern := "%" + likeLiteral.Replace(page.Query) + "%"
-		find = find.Where("lower(oauth_client.client_id) LIKE lower(?) ESCAPE '!' OR lower(client_name) LIKE lower(?) ESCAPE '!'", pattern, pattern)
-	}
-	if page.After != "" {
-		find = find.Where("oauth_client.client_id > ?", page.After)
-	}
-	if page.Limit > 0 {
-		find = find.Limit(page.Limit)
-	}
-	var clients []models.Client
-	if err := find.Find(&clients).Error; err != nil {
-		return nil, unavailable("list clients", err)
-	}
-	for i := range clients {
-		if clients[i].Use == nil {
-			clients[i].Use = &models.Use{ClientID: clients[i].ClientID}
-		}
-	}
-	return clients, nil
-}
-
-// likeLiteral escapes text for LIKE … ESCAPE '!'.
-var likeLiteral = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
 // Ping reports whether the database answers.
 func (c *Clients) Ping(ctx context.Context) error {

@@ -56,6 +56,7 @@ func TestClients(t *testing.T) {
 		t.Run("ids", s.ids)
 		t.Run("create and list", s.createAndList)
 		t.Run("pages", s.pages)
+		t.Run("sorted", s.sorted)
 		t.Run("retired secrets", s.retiredSecrets)
 		t.Run("updated_at", s.updatedAt)
 		t.Run("constraints", s.constraints)

@@ -18,17 +18,37 @@ const pageSize = 500
 
 // position is a place in an index. The order is by score, and by the bytes of the id for equal scores.
 type position struct {
-	score float64
-	id    string
-	rank  int // rank of the id among the ids with its score, when it was read
+	score      float64
+	id         string
+	rank       int // rank of the id among the ids with its score, when it was read
+	descending bool
 }
 
-// start is the position before every id.
-var start = position{score: math.Inf(-1), rank: -1}
+// The positions before every id, in the two orders.
+var (
+	start  = position{score: math.Inf(-1), rank: -1}
+	newest = position{score: math.Inf(1), rank: -1, descending: true}
+)
 
 // isBefore reports whether the entry comes after the position.
 func (p position) isBefore(entry redis.Z) bool {
+	if p.descending {
+		return entry.Score < p.score || entry.Score == p.score && entry.Member.(string) < p.id
+	}
 	return entry.Score > p.score || entry.Score == p.score && entry.Member.(string) > p.id
+}
+
+// read returns entries from the first one with the position's score on, after skipping offset of them.
+func (s *Store) read(ctx context.Context, clientID string, at position, offset, count int) ([]redis.Z, error) {
+	from := strconv.FormatFloat(at.score, 'f', -1, 64)
+	if at.descending {
+		return s.Redis.ZRevRangeByScoreWithScores(ctx, indexKey(clientID), &redis.ZRangeBy{
+			Min: "-inf", Max: from, Offset: int64(offset), Count: int64(count),
+		}).Result()
+	}
+	return s.Redis.ZRangeByScoreWithScores(ctx, indexKey(clientID), &redis.ZRangeBy{
+		Min: from, Max: "+inf", Offset: int64(offset), Count: int64(count),
+	}).Result()
 }
 
 // page returns the next ids in a client's index, at most most, and moves the position to the last of
@@ -36,9 +56,7 @@ func (p position) isBefore(entry redis.Z) bool {
 // exactly once, even if other ids are added or removed meanwhile.
 func (s *Store) page(ctx context.Context, clientID string, at *position, most int) (ids []string, err error) {
 	for offset := max(0, at.rank); ; {
-		entries, err := s.Redis.ZRangeByScoreWithScores(ctx, indexKey(clientID), &redis.ZRangeBy{
-			Min: strconv.FormatFloat(at.score, 'f', -1, 64), Max: "+inf", Offset: int64(offset), Count: int64(most) + 1,
-		}).Result()
+		entries, err := s.read(ctx, clientID, *at, offset, most+1)
 		if err != nil {
 			return nil, unavailable("read the index", err)
 		}
@@ -53,10 +71,10 @@ func (s *Store) page(ctx context.Context, clientID string, at *position, most in
 			if len(ids) == most || !at.isBefore(entry) {
 				continue
 			}
-			if entry.Score > next.score {
+			if entry.Score != next.score {
 				offset = -i // where the ranks of this score begin
 			}
-			next = position{entry.Score, entry.Member.(string), offset + i}
+			next = position{entry.Score, entry.Member.(string), offset + i, at.descending}
 			ids = append(ids, next.id)
 		}
 		if len(ids) > 0 || len(entries) <= most {
@@ -73,12 +91,12 @@ const MaxPage = pageSize
 // ErrCursor is the error for a cursor that is not from Page.
 var ErrCursor = errors.New("not a cursor")
 
-// Page returns some tokens of a client that are in Redis, at most limit, ordered like those of List. after is
-// the empty text for the first page, and then the cursor next of the page before. next is empty after the
-// last page. A page may have fewer tokens than limit, or none, although it is not the last one. Page returns
-// ErrCursor for a wrong cursor.
+// Page returns some tokens of a client that are in Redis, at most limit. Those that expire last come first. If
+// all tokens of the client have one lifetime, these are the newest. after is the empty text for the first page,
+// and then the cursor next of the page before. next is empty after the last page. A page may have fewer tokens
+// than limit, or none, although it is not the last one. Page returns ErrCursor for a wrong cursor.
 func (s *Store) Page(ctx context.Context, clientID, after string, limit int) (found []models.AccessToken, next string, err error) {
-	at := start
+	at := newest
 	if after != "" {
 		if at, err = parsePosition(after); err != nil {
 			return nil, "", err
@@ -109,5 +127,5 @@ func parsePosition(cursor string) (position, error) {
 	if scoreErr != nil || rankErr != nil {
 		return position{}, ErrCursor
 	}
-	return position{float64(score), parts[2], int(rank)}, nil
+	return position{float64(score), parts[2], int(rank), true}, nil
 }

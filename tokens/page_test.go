@@ -13,8 +13,8 @@ import (
 	"chit/tokens"
 )
 
-// Page by page every token is returned once, even if most expire in the same second and others are removed
-// meanwhile.
+// Page by page every token is returned once, the last to expire first, even if most expire in the same second
+// and others are issued or removed meanwhile.
 func TestPages(t *testing.T) {
 	for name, client := range map[string]redis.UniversalClient{
 		"miniredis": redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()}),
@@ -31,7 +31,7 @@ func TestPages(t *testing.T) {
 				}
 				left[issued.ID] = true
 			}
-			after, pages := "", 0
+			after, pages, last := "", 0, now.Add(2*time.Hour)
 			for {
 				found, next, err := store.Page(t.Context(), "many", after, 64)
 				if err != nil || len(found) > 64 {
@@ -41,12 +41,19 @@ func TestPages(t *testing.T) {
 					if !left[token.ID] {
 						t.Errorf("%s a second time", token.ID)
 					}
+					if token.ExpiresAt.After(last) {
+						t.Errorf("%s expires after the one before it", token.ID)
+					}
+					last = token.ExpiresAt
 					delete(left, token.ID)
 				}
 				if pages++; next == "" {
 					break
 				}
-				if pages == 3 { // tokens that were listed are removed
+				if pages == 3 { // tokens that were listed are removed, and a new one is issued
+					if _, _, err := store.Issue(t.Context(), models.Grant{ClientID: "many", TTL: 2 * time.Hour}); err != nil {
+						t.Fatal(err)
+					}
 					for _, token := range found[:32] {
 						if err := store.Revoke(t.Context(), token); err != nil {
 							t.Fatal(err)

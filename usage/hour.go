@@ -14,9 +14,12 @@ const (
 )
 
 // snapshot are the totals at a time.
-type snapshot struct{ issued, introspected, refused int64 }
+type snapshot struct {
+	issued, introspected, refused int64
+	durations                     Histogram
+}
 
-type clientCounts struct{ issued, introspected int64 }
+type clientCounts struct{ issued, introspected, refused int64 }
 
 // hour are the totals at the start of each minute of the last hour.
 type hour struct {
@@ -46,14 +49,15 @@ func (h *hour) start(at time.Time, total snapshot) {
 type Minute struct {
 	Start                         time.Time
 	Issued, Introspected, Refused int64
+	P50, P99                      time.Duration // of the time of a request; 0: there was none
 }
 
 // Top is a client with the numbers of its requests within the last hour, to within five minutes.
 type Top struct {
-	ClientID             string
-	Issued, Introspected int64
-	LastUsed             time.Time
-	LastToken            *time.Time // nil: not since the node has started
+	ClientID                      string
+	Issued, Introspected, Refused int64
+	LastUsed                      *time.Time // nil: not since the node has started
+	LastToken                     *time.Time // nil: not since the node has started
 }
 
 // Since returns when the tracker has begun to count.
@@ -74,32 +78,49 @@ func (t *Tracker) Minutes() []Minute {
 		if i+1 < len(t.hour.starts) {
 			end = t.hour.starts[i+1].total
 		}
-		found[i] = Minute{start.at, end.issued - start.total.issued, end.introspected - start.total.introspected, end.refused - start.total.refused}
+		took := end.durations.since(start.total.durations)
+		found[i] = Minute{
+			start.at, end.issued - start.total.issued, end.introspected - start.total.introspected, end.refused - start.total.refused,
+			took.Quantile(0.5), took.Quantile(0.99),
+		}
 	}
 	return found
 }
 
-// Top returns the clients with the most requests within the last hour, the busiest first, at most limit.
+// Top returns the clients with the most successful requests within the last hour, the busiest first, at most
+// limit.
 func (t *Tracker) Top(limit int) []Top {
+	return t.most(limit, func(top Top) int64 { return top.Issued + top.Introspected })
+}
+
+// Refusals returns the clients whose requests were refused most often within the last hour, at most limit.
+func (t *Tracker) Refusals(limit int) []Top {
+	return t.most(limit, func(top Top) int64 { return top.Refused })
+}
+
+// most returns the clients with the highest number above 0.
+func (t *Tracker) most(limit int, number func(Top) int64) []Top {
 	t.mu.RLock()
 	found := make([]Top, 0, len(t.clients))
 	for id, c := range t.clients {
 		past := c.past[spans-1]
-		if top := (Top{id, c.issued.Load() - past.issued, c.introspected.Load() - past.introspected, time.Unix(c.lastUsed.Load(), 0), instant(c.lastToken.Load())}); top.requests() > 0 {
+		top := Top{
+			id, c.issued.Load() - past.issued, c.introspected.Load() - past.introspected, c.refused.Load() - past.refused,
+			instant(c.lastUsed.Load()), instant(c.lastToken.Load()),
+		}
+		if number(top) > 0 {
 			found = append(found, top)
 		}
 	}
 	t.mu.RUnlock()
 	slices.SortFunc(found, func(a, b Top) int {
-		return cmp.Or(cmp.Compare(b.requests(), a.requests()), cmp.Compare(a.ClientID, b.ClientID))
+		return cmp.Or(cmp.Compare(number(b), number(a)), cmp.Compare(a.ClientID, b.ClientID))
 	})
 	return found[:min(limit, len(found))]
 }
 
-func (t Top) requests() int64 { return t.Issued + t.Introspected }
-
 func (t *Tracker) totals() snapshot {
-	return snapshot{t.total.issued.Load(), t.total.introspected.Load(), t.total.refused.Load()}
+	return snapshot{t.total.issued.Load(), t.total.introspected.Load(), t.total.refused.Load(), t.durations()}
 }
 
 // minute begins a new minute.
@@ -116,7 +137,7 @@ func (t *Tracker) nextSpan(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id, c := range t.clients {
-		if c.isRecorded() && now.Unix()-c.lastUsed.Load() > minutes*60 {
+		if c.isRecorded() && now.Unix()-max(c.lastUsed.Load(), c.lastRefused.Load()) > minutes*60 {
 			delete(t.clients, id)
 			if c.counted {
 				t.free++
@@ -124,6 +145,6 @@ func (t *Tracker) nextSpan(now time.Time) {
 			continue
 		}
 		copy(c.past[1:], c.past[:])
-		c.past[0] = clientCounts{c.issued.Load(), c.introspected.Load()}
+		c.past[0] = clientCounts{c.issued.Load(), c.introspected.Load(), c.refused.Load()}
 	}
 }

@@ -23,6 +23,8 @@ type Record func(ctx context.Context, uses []models.Use) error
 func (t *Tracker) Run(ctx context.Context, record Record, log *slog.Logger) {
 	every := time.NewTicker(recordInterval)
 	defer every.Stop()
+	sample := time.NewTicker(sampleInterval)
+	defer sample.Stop()
 	minute := time.NewTimer(untilNextMinute(t.now()))
 	defer minute.Stop()
 	failing := false
@@ -34,6 +36,8 @@ func (t *Tracker) Run(ctx context.Context, record Record, log *slog.Logger) {
 				log.Warn("the last use of clients cannot be recorded: if the database answers, apply `chit migrate up` and the privileges", "cause", err.Error())
 			}
 			failing = err != nil
+		case <-sample.C:
+			t.recent.add(t.now(), t.totals())
 		case <-minute.C:
 			t.minute(t.now())
 			minute.Reset(untilNextMinute(t.now()))

@@ -10,10 +10,12 @@ import (
 
 // Tracker counts requests. Its methods do not block on I/O.
 type Tracker struct {
-	now   func() time.Time
-	total counts
-	hour  hour
-	begun int // minutes that have begun since the start; only Run uses it
+	now       func() time.Time
+	durations func() Histogram
+	total     counts
+	hour      hour
+	recent    recent
+	begun     int // minutes that have begun since the start; only Run uses it
 
 	mu      sync.RWMutex
 	clients map[string]*Client
@@ -25,20 +27,26 @@ type counts struct{ issued, introspected, refused atomic.Int64 }
 
 // Client is what is known about a client. It is forgotten when the client was not seen for an hour.
 type Client struct {
-	of                   *Tracker
-	lastUsed, lastToken  atomic.Int64 // Unix seconds; 0: not seen
-	issued, introspected atomic.Int64 // numbers of requests
-	counted              bool         // it has counters of its own
+	of                  *Tracker
+	lastUsed, lastToken atomic.Int64 // Unix seconds; 0: not seen
+	lastRefused         atomic.Int64 // Unix seconds; 0: not refused
+	counts                           // numbers of requests
+	counted             bool         // it has counters of its own
 
 	// Only Run uses the fields below.
 	recorded struct{ used, token int64 } // of lastUsed and lastToken, what is recorded
 	past     [spans]clientCounts         // the numbers at the start of each span of the last hour, the latest first
 }
 
-// New returns a Tracker with this clock. At most counted clients get counters of their own.
-func New(now func() time.Time, counted int) *Tracker {
-	t := &Tracker{now: now, clients: map[string]*Client{}, free: counted}
-	t.hour.start(now(), snapshot{})
+// New returns a Tracker with this clock. At most counted clients get counters of their own. durations returns
+// how long requests have taken since the start; nil: it is not known.
+func New(now func() time.Time, counted int, durations func() Histogram) *Tracker {
+	if durations == nil {
+		durations = func() Histogram { return Histogram{} }
+	}
+	t := &Tracker{now: now, durations: durations, clients: map[string]*Client{}, free: counted}
+	t.hour.start(now(), t.totals())
+	t.recent.add(now(), t.totals())
 	return t
 }
 
@@ -57,14 +65,21 @@ func (t *Tracker) Used(clientID string, at time.Time) *Client {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if c = t.clients[clientID]; c == nil {
+	c = t.client(clientID)
+	seen(&c.lastUsed, now)
+	return c
+}
+
+// client returns the client, which may be new. The tracker is locked for writing.
+func (t *Tracker) client(id string) *Client {
+	c := t.clients[id]
+	if c == nil {
 		c = &Client{of: t, counted: t.free > 0}
 		if c.counted {
 			t.free--
 		}
-		t.clients[clientID] = c
+		t.clients[id] = c
 	}
-	seen(&c.lastUsed, now)
 	return c
 }
 
@@ -88,5 +103,25 @@ func (c *Client) Introspected() {
 	c.of.total.introspected.Add(1)
 }
 
-// Refused notes a request that was refused because of what it contains.
-func (t *Tracker) Refused() { t.total.refused.Add(1) }
+// Refused notes a request that was refused because of what it contains. clientID is empty, or the id of a client
+// that exists.
+func (t *Tracker) Refused(clientID string) {
+	t.total.refused.Add(1)
+	if clientID == "" {
+		return
+	}
+	now := t.now().Unix()
+	t.mu.RLock()
+	c := t.clients[clientID]
+	if c != nil {
+		seen(&c.lastRefused, now)
+	}
+	t.mu.RUnlock()
+	if c == nil {
+		t.mu.Lock()
+		c = t.client(clientID)
+		seen(&c.lastRefused, now)
+		t.mu.Unlock()
+	}
+	c.refused.Add(1)
+}

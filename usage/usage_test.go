@@ -51,14 +51,25 @@ func (r *recorded) so() (uses map[string]models.Use, calls int) {
 // running starts a tracker. The function stops it and waits for its end.
 func running(t *testing.T, r *recorded) (*usage.Tracker, *strings.Builder, func()) {
 	t.Helper()
-	return runningBy(t, time.Now, r)
+	return start(t, usage.New(time.Now, 0, nil), r)
 }
 
 // runningBy is running with a clock.
 func runningBy(t *testing.T, now func() time.Time, r *recorded) (*usage.Tracker, *strings.Builder, func()) {
 	t.Helper()
+	return start(t, usage.New(now, 0, nil), r)
+}
+
+// runningWith is running with the durations of requests.
+func runningWith(t *testing.T, durations func() usage.Histogram) (*usage.Tracker, func()) {
+	t.Helper()
+	tracker, _, stop := start(t, usage.New(time.Now, 0, durations), new(recorded))
+	return tracker, stop
+}
+
+func start(t *testing.T, tracker *usage.Tracker, r *recorded) (*usage.Tracker, *strings.Builder, func()) {
+	t.Helper()
 	var log strings.Builder
-	tracker := usage.New(now, 0)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -126,8 +137,8 @@ func TestMinutesOfTheLastHour(t *testing.T) {
 		tracker.Used("a", time.Now()).Issued()
 		tracker.Used("a", time.Now()).Introspected()
 		time.Sleep(time.Minute)
-		tracker.Refused()
-		tracker.Refused()
+		tracker.Refused("")
+		tracker.Refused("b")
 		minutes := tracker.Minutes()
 		want := []usage.Minute{{Start: began, Issued: 1, Introspected: 1}, {Start: began.Add(time.Minute), Refused: 2}}
 		if fmt.Sprint(minutes) != fmt.Sprint(want) {
@@ -179,7 +190,7 @@ func TestTopClients(t *testing.T) {
 		tracker.Used("last", time.Now()).Issued()
 		tracker.Used("idle", time.Now())
 		want := []usage.Top{{ClientID: "early", Issued: 3}, {ClientID: "late", Introspected: 2}, {ClientID: "last", Issued: 1}}
-		if got := tracker.Top(10); numbers(got) != numbers(want) || time.Since(got[0].LastUsed) != 30*time.Minute || got[1].LastToken != nil {
+		if got := tracker.Top(10); numbers(got) != numbers(want) || time.Since(*got[0].LastUsed) != 30*time.Minute || got[1].LastToken != nil {
 			t.Errorf("%v, want %v", got, want)
 		}
 		if got := tracker.Top(2); len(got) != 2 {
@@ -206,7 +217,7 @@ func numbers(top []usage.Top) (text string) {
 
 // BenchmarkUsed is the cost for a request.
 func BenchmarkUsed(b *testing.B) {
-	tracker := usage.New(time.Now, 0)
+	tracker := usage.New(time.Now, 0, nil)
 	now := time.Now()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
