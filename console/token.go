@@ -55,9 +55,6 @@ func (x *call) finish(r *admin.Revocation) (status int, view *revocationView) {
 	return http.StatusOK, view
 }
 
-// maxReads is how often a request for a page reads tokens, if most of them are inactive.
-const maxReads = 5
-
 // listTokens is GET /admin/clients/{client_id}/tokens. It leaves out tokens that are inactive.
 func (x *call) listTokens() error {
 	limit, err := x.query.limit()
@@ -73,26 +70,18 @@ func (x *call) listTokens() error {
 		Next   *string     `json:"next"` // null: this is the last page
 	}
 	answer.Tokens = []tokenView{}
-	after := x.query.values["after"]
-	for range maxReads {
-		found, next, err := x.api.Actions.Tokens.Page(x.context(), client.ClientID, after, limit-len(answer.Tokens))
-		if errors.Is(err, tokens.ErrCursor) {
-			return admin.Invalid{{Field: "after", Detail: "is not the next of a page"}}
-		}
-		if err != nil {
-			return err
-		}
-		for _, token := range found {
-			if token.Active(client, x.api.Now()) {
-				answer.Tokens = append(answer.Tokens, tokenViewOf(token, nil))
-			}
-		}
-		if after = next; after == "" || len(answer.Tokens) == limit {
-			break
-		}
+	live, next, err := x.api.Actions.LiveTokens(x.context(), client, x.query.values["after"], limit)
+	if errors.Is(err, tokens.ErrCursor) {
+		return admin.Invalid{{Field: "after", Detail: "is not the next of a page"}}
 	}
-	if after != "" {
-		answer.Next = &after
+	if err != nil {
+		return err
+	}
+	for _, token := range live {
+		answer.Tokens = append(answer.Tokens, tokenViewOf(token, nil))
+	}
+	if next != "" {
+		answer.Next = &next
 	}
 	return x.JSON(http.StatusOK, answer)
 }

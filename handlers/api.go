@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/trace"
 
+	"chit/audit"
 	"chit/invalidations"
 	"chit/models"
 	"chit/usage"
@@ -50,7 +51,7 @@ type Check struct {
 	Spared func() bool
 }
 
-// API is what the public listener serves. All fields except Proxies and Tracer must be set.
+// API is what the public listener serves. All fields except Proxies, Tracer and Audit must be set.
 type API struct {
 	Clients   Clients
 	Tokens    Tokens
@@ -67,6 +68,8 @@ type API struct {
 	Metrics   *Metrics
 	Tracer    trace.Tracer // nil: there are no traces
 	Gates     Gates        // limits in front of the POST endpoints
+	// Audit is called with each event of the audit trail, and must not block; nil: it is not called.
+	Audit func(audit.Event)
 	// Subscribe returns a receiver of invalidations for the client with this id. It waits until the node
 	// hears of every change. Its errors wrap models.ErrUnavailable.
 	Subscribe func(ctx context.Context, clientID string) (*invalidations.Receiver, error)

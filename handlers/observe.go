@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/trace"
 
+	"chit/audit"
 	"chit/models"
 	"chit/traces"
 	"chit/usage"
@@ -103,6 +104,7 @@ func (a *API) observed(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		took := time.Since(started)
 		a.Metrics.count(x, took)
+		a.audit(x)
 		a.log(x, took)
 		return nil
 	}
@@ -150,6 +152,22 @@ func call(next echo.HandlerFunc, x *exchange) (err error) {
 func allowed(c echo.Context) string {
 	methods, _ := c.Get(echo.ContextKeyHeaderAllow).(string)
 	return strings.TrimPrefix(methods, http.MethodOptions+", ")
+}
+
+// audit passes on the events of the request. A request with a retired secret has two.
+func (a *API) audit(x *exchange) {
+	if a.Audit == nil || x.event == "" {
+		return
+	}
+	event := audit.Event{At: x.started, Name: x.event, ClientID: x.clientID, TokenID: x.jti, Remote: x.RealIP(), RequestID: x.requestID}
+	if why, is := errors.AsType[models.Refusal](x.cause); is {
+		event.Detail = string(why)
+	}
+	a.Audit(event)
+	if x.retired && x.event != eventRetiredSecretUsed {
+		event.Name = eventRetiredSecretUsed
+		a.Audit(event)
+	}
 }
 
 // log writes the log line of the request. It never contains a token, a secret or a query string.

@@ -18,7 +18,12 @@ func (a *API) token(ctx context.Context, x *exchange, client *models.Client, for
 	default:
 		return errGrantType
 	}
-	grant, err := client.Grant(form.get("scope"), a.TokenTTL)
+	return a.issue(ctx, x, client, form.get("scope"))
+}
+
+// issue answers with a new token that has these scopes.
+func (a *API) issue(ctx context.Context, x *exchange, client *models.Client, scope string) error {
+	grant, err := client.Grant(scope, a.TokenTTL)
 	if err != nil {
 		return err
 	}
