@@ -57,6 +57,7 @@ type Config struct {
 	LogFormat         string   `env:"CHIT_LOG_FORMAT" placeholder:"json|text" help:"Format of the log on standard error (default text if embedded, else json)."`
 	LogLevel          string   `env:"CHIT_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
 
+	Auditing   `embed:""`
 	Throttling `embed:""`
 }
 
@@ -195,6 +196,7 @@ func (c *Config) Complete() error {
 		c.publicPair().check(),
 		c.opsPair().check(),
 		traces.Check(),
+		c.Auditing.check(),
 		c.Throttling.check(),
 	)...)
 }

@@ -31,6 +31,7 @@ func (s *Server) listen(at endpoint, server *http.Server, log *slog.Logger) (str
 			return "", err
 		}
 		certificate.register(s.registry, at.name)
+		s.certificates = append(s.certificates, certificate)
 		server.TLSConfig = certificate.serverTLS()
 		scheme, serve = "https", func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}

@@ -9,9 +9,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// opsHandler serves the ops listener. The paths below /admin/ are those of the admin API.
-func opsHandler(registry *prometheus.Registry, admin http.Handler) http.Handler {
+// opsHandler serves the ops listener. The paths below /admin/ are those of the admin API, and what is nothing else
+// is for the pages of the console.
+func opsHandler(registry *prometheus.Registry, admin, pages http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/", pages)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)

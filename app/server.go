@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 	"go.opentelemetry.io/otel/trace"
 
+	"chit/audit"
 	"chit/handlers"
 	"chit/invalidations"
 	"chit/repository"
@@ -44,10 +45,15 @@ type Server struct {
 	clients   *repository.Clients
 	redis     redis.UniversalClient
 	tokens    *tokens.Store
+	current   func() bool // whether clients are at most a second old
+	audit     *audit.Trail
+	shared    *audit.Shared // nil: no events are kept in Redis
 	servers   []*http.Server
 	listeners []*listener
 	failed    chan error
 	closers   []func() error
+
+	certificates []*certificate // of the listeners with TLS
 
 	embeddedRedis *embeddedRedis // nil with a real Redis
 }
@@ -90,7 +96,9 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 	if s.URL, err = s.listen(endpoint{"public", config.Listen, "CHIT_LISTEN", config.publicPair()}, public, log); err != nil {
 		return nil, err
 	}
-	ops := &http.Server{Handler: opsHandler(s.registry, s.newConsole(log).Handler())} // no write timeout, because profiles take long
+	pages, admin := s.newConsole(log)
+	ops := &http.Server{Handler: opsHandler(s.registry, admin.Handler(), pages.Handler())} // no write timeout, because profiles take long
+	ops.RegisterOnShutdown(pages.Close)
 	if s.OpsURL, err = s.listen(endpoint{"ops", config.OpsListen, "CHIT_OPS_LISTEN", config.opsPair()}, ops, log); err != nil {
 		return nil, err
 	}
@@ -128,6 +136,8 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 	if err != nil {
 		return nil, err
 	}
+	s.current = clients.current
+	s.openAudit(registry, log)
 	metrics := handlers.NewMetrics(registry)
 	return &handlers.API{
 		Clients:   clients.find,
@@ -147,6 +157,7 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 		Gates:     handlers.NewGates(s.config.maxConcurrent(), s.config.RequestTimeout.Duration/2, registry),
 		Subscribe: clients.subscribe,
 		Current:   clients.current,
+		Audit:     s.audit.Note,
 	}, nil
 }
 

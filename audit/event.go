@@ -80,3 +80,9 @@ func text(v slog.Value) string {
 	}
 	return v.String()
 }
+
+// Names are those of all events: first of what operators do, then of requests to the OAuth endpoints.
+var Names = []string{
+	"client_created", "client_updated", "client_secret_rotated", "client_disabled", "client_enabled", "client_deleted", "tokens_revoked", "token_revoked",
+	"authentication_refused", "authentication_throttled", "retired_secret_used", "token_issued",
+}

@@ -104,8 +104,9 @@ func TestRotationAfterALeak(t *testing.T) {
 }
 
 // A change of a client that was changed meanwhile is refused.
-func TestConditionalChanges(t *testing.T) {
-	s := apptest.Embedded(t)
+func TestConditionalChanges(t *testing.T) { apptest.Each(t, testConditionalChanges) }
+
+func testConditionalChanges(t *testing.T, s *apptest.Server) {
 	o := employ(t, s, "chit:admin")
 	first := o.do("POST", "/admin/clients", `{"client_id":"shared"}`).Header.Get("ETag")
 	second := o.want(200, o.do("PATCH", "/admin/clients/shared", `{"client_name":"A"}`, "If-Match: "+first)).Header.Get("ETag")
@@ -125,6 +126,15 @@ func TestConditionalChanges(t *testing.T) {
 	o.want(200, o.do("PATCH", "/admin/clients/shared", `{"client_name":"C"}`, `If-Match: "x", `+second))
 	o.want(200, o.do("PATCH", "/admin/clients/shared", `{"client_name":"D"}`, "If-Match: *"))
 	o.want(404, o.do("PATCH", "/admin/clients/nobody", `{"client_name":"D"}`, "If-Match: *"))
+	tag := o.do("GET", "/admin/clients/shared", "").Header.Get("ETag")
+	for _, change := range [][3]string{
+		{"PATCH", "", `{"client_name":"E"}`}, {"POST", "/secret", ""}, {"POST", "/disable", ""}, {"POST", "/enable", ""}, {"DELETE", "/tokens", ""},
+	} { // the ETag of each answer is that of the client
+		answer := o.do(change[0], "/admin/clients/shared"+change[1], change[2], "If-Match: "+tag)
+		o.want(200, answer)
+		tag = answer.Header.Get("ETag")
+	}
+	o.want(200, o.do("DELETE", "/admin/clients/shared", "", "If-Match: "+tag))
 }
 
 // Every wrong field is named, and nothing is changed.

@@ -27,8 +27,8 @@ import (
 
 // The scopes that let a token in.
 const (
-	scopeAdmin = "chit:admin"
-	scopeRead  = "chit:read" // for GET alone
+	ScopeAdmin = "chit:admin"
+	ScopeRead  = "chit:read" // to look at everything and to change nothing
 )
 
 // requestTimeout is the time limit of a request. Deleting a client takes more than a second.
@@ -45,7 +45,8 @@ type API struct {
 	RequestID   func(*http.Request) string // for the log and the answer
 	Tracer      trace.Tracer               // nil: there are no traces
 	Now         func() time.Time
-	Log         *slog.Logger // also has the audit trail
+	Log         *slog.Logger
+	Trail       func(context.Context, slog.Record) // writes a line of the audit trail
 	// Answered is called after each request. route is a method and a path of the API, or "unmatched".
 	Answered func(route string, status int)
 }
@@ -140,9 +141,9 @@ func (x *call) serve(next echo.HandlerFunc) (err error) {
 		return inactive(err)
 	}
 	scopes := models.ParseScopes(token.Scope)
-	needed := scopeAdmin
-	if x.Request().Method == http.MethodGet && !slices.Contains(scopes, scopeAdmin) {
-		needed = scopeRead
+	needed := ScopeAdmin
+	if x.Request().Method == http.MethodGet && !slices.Contains(scopes, ScopeAdmin) {
+		needed = ScopeRead
 	}
 	if !slices.Contains(scopes, needed) {
 		return lacks(needed)
@@ -153,14 +154,19 @@ func (x *call) serve(next echo.HandlerFunc) (err error) {
 
 func (x *call) context() context.Context { return x.Request().Context() }
 
+// Operator describes the operator of a request for the audit trail.
+func Operator(token models.AccessToken, requestID, remote string) admin.Operator {
+	return admin.Operator{Name: token.ClientID, Details: []slog.Attr{
+		slog.String("request_id", requestID), slog.String("operator_jti", token.ID), slog.String("remote", remote),
+	}}
+}
+
 // actions returns the actions of this operator. If the request has If-Match, they are limited to its
 // versions of the client (RFC 9110 §13.1.1).
 func (x *call) actions() admin.Actions {
 	actions := x.api.Actions
-	actions.Operator = admin.Operator{Name: x.operator.ClientID, Details: []slog.Attr{
-		slog.String("request_id", x.requestID), slog.String("operator_jti", x.operator.ID), slog.String("remote", x.Request().RemoteAddr),
-	}}
-	actions.Trail = func(ctx context.Context, record slog.Record) { _ = x.api.Log.Handler().Handle(ctx, record) }
+	actions.Operator = Operator(x.operator, x.requestID, x.Request().RemoteAddr)
+	actions.Trail = x.api.Trail
 	if header := strings.Join(x.Request().Header.Values("If-Match"), ","); header != "" && strings.TrimSpace(header) != "*" {
 		actions.Versions = versions(header)
 	}

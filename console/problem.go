@@ -75,6 +75,12 @@ var problems = []struct {
 	{echo.ErrMethodNotAllowed, fault(http.StatusMethodNotAllowed, "this method is not supported here: see the Allow header")},
 }
 
+// Explain returns the status of the answer to an error, and a sentence for the operator.
+func Explain(err error) (status int, detail string) {
+	p := problemOf(err)
+	return p.Status, p.Detail
+}
+
 func problemOf(err error) *problem {
 	if p, is := errors.AsType[*problem](err); is {
 		return p

@@ -38,7 +38,13 @@ func (c *Clients) change(ctx context.Context, doing, id string, allowed Conditio
 		if err := tx.Model(client).Select(changeable).Updates(client).Error; err != nil {
 			return err
 		}
-		return tx.Find(&client.RetiredSecrets, "client_id = ?", id).Error
+		// The database has its own updated_at, which is part of the version.
+		var written models.Client
+		if err := tx.Preload("RetiredSecrets").Take(&written, "client_id = ?", id).Error; err != nil {
+			return err
+		}
+		*client = written
+		return nil
 	})
 }
 
@@ -71,6 +77,15 @@ func (c *Clients) locked(ctx context.Context, doing, id string, allowed Conditio
 		return nil, unavailable(doing, err)
 	}
 	return &client, nil
+}
+
+// Clock returns the time of the database's clock.
+func (c *Clients) Clock(ctx context.Context) (time.Time, error) {
+	now, err := clock(c.db.WithContext(ctx))
+	if err != nil {
+		return time.Time{}, unavailable("read the clock", err)
+	}
+	return now, nil
 }
 
 // clock returns the time of the database's clock in microseconds, the precision of tokens. SQLite has no

@@ -190,6 +190,15 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
+// Clock returns the time of the clock of Redis.
+func (s *Store) Clock(ctx context.Context) (time.Time, error) {
+	now, err := s.Redis.Time(ctx).Result()
+	if err != nil {
+		return time.Time{}, unavailable("read the clock", err)
+	}
+	return now, nil
+}
+
 func unavailable(doing string, err error) error {
 	if redis.HasErrorPrefix(err, "NOPERM") {
 		err = fmt.Errorf("%w: %w", models.ErrNotPermitted, err)
