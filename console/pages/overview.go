@@ -41,7 +41,9 @@ func (v *visit) overview() error {
 		figures: v.figures(v.context()), Charts: charts(v.Usage.Minutes(), v.Now()), Since: v.Usage.Since(),
 		Busiest: v.Usage.Top(most), Refused: v.Usage.Refusals(most),
 	}
-	if summary, err := v.Actions.Clients.SummarizeUse(v.context(), v.Now()); err == nil {
+	ctx, cancel := context.WithTimeout(v.context(), checkTimeout)
+	defer cancel()
+	if summary, err := v.Actions.Clients.SummarizeUse(ctx, v.Now()); err == nil {
 		page.LastUse = &summary
 	}
 	page.Work = v.Work.Tasks()

@@ -76,12 +76,17 @@ func (v *visitor) do(request *http.Request) {
 // get opens a page, which must have this status.
 func (v *visitor) get(status int, path string) {
 	v.t.Helper()
+	v.open(path)
+	v.is(status)
+}
+
+func (v *visitor) open(path string) {
+	v.t.Helper()
 	request, err := http.NewRequest("GET", v.s.OpsURL+path, nil)
 	if err != nil {
 		v.t.Fatal(err)
 	}
 	v.do(request)
-	v.is(status)
 }
 
 func (v *visitor) is(status int) {
