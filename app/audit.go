@@ -19,7 +19,8 @@ type Auditing struct {
 // maxAuditRedis limits the memory that the events take in Redis, to about half a gigabyte.
 const maxAuditRedis = 1_000_000
 
-func (a *Auditing) check() error {
+// Check returns a fault if the number is wrong.
+func (a *Auditing) Check() error {
 	if a.AuditRedis < 0 || a.AuditRedis > maxAuditRedis {
 		return Fault("CHIT_AUDIT_REDIS", "%d is not a number from 0 to %d", a.AuditRedis, maxAuditRedis)
 	}

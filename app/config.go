@@ -36,7 +36,7 @@ type Config struct {
 	Stores `embed:""`
 
 	Listen            string   `env:"CHIT_LISTEN" placeholder:"ADDRESS" help:"Public listener (default 127.0.0.1:8080 embedded, else :8080)."`
-	OpsListen         string   `env:"CHIT_OPS_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Listener for metrics, profiling and the admin API, never public (default ${default})."`
+	OpsListen         string   `env:"CHIT_OPS_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Listener for the console, the admin API, metrics and profiling, never public (default ${default})."`
 	TLSCert           string   `name:"tls-cert" env:"CHIT_TLS_CERT" placeholder:"PATH" help:"Certificate of the public listener, with its chain, in PEM; read again when it changes. Unset: no TLS."`
 	TLSKey            string   `name:"tls-key" env:"CHIT_TLS_KEY" placeholder:"PATH" help:"Private key of that certificate, in PEM."`
 	OpsTLSCert        string   `name:"ops-tls-cert" env:"CHIT_OPS_TLS_CERT" placeholder:"PATH" help:"Certificate of the ops listener. Unset: no TLS."`
@@ -196,7 +196,7 @@ func (c *Config) Complete() error {
 		c.publicPair().check(),
 		c.opsPair().check(),
 		traces.Check(),
-		c.Auditing.check(),
+		c.Auditing.Check(),
 		c.Throttling.check(),
 	)...)
 }

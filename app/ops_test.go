@@ -22,7 +22,7 @@ func TestOpsEndpointsAreNotPublic(t *testing.T) {
 			t.Errorf("public %s: %d %s", path, got.Status, got.Body)
 		}
 	}
-	for _, path := range []string{"/token", "/introspect", "/readyz", "/"} {
+	for _, path := range []string{"/token", "/introspect", "/readyz", "/nowhere"} {
 		if got := apptest.Get(t, s.OpsURL+path); got.Status != http.StatusNotFound {
 			t.Errorf("ops %s: %d", path, got.Status)
 		}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"chit/admin"
+	"chit/audit"
 	"chit/repository"
 	"chit/tokens"
 )
@@ -17,8 +18,11 @@ type actionFlags struct {
 	auditFlag  `embed:""`
 }
 
-// withActions calls do with the actions on clients alone.
+// withActions calls do with the actions on clients alone. It needs Redis only if events are kept there.
 func (f *actionFlags) withActions(c *console, do func(admin.Actions) error) error {
+	if f.AuditRedis > 0 {
+		return f.withTokenActionsIfAny(c, do)
+	}
 	return f.withClients(c, func(clients *repository.Clients) error { return do(f.actions(c, clients, nil)) })
 }
 
@@ -43,8 +47,12 @@ func (f *actionFlags) actions(c *console, clients *repository.Clients, store *to
 		Tokens:   store,
 		Settle:   admin.Settled,
 		Operator: admin.Operator{Name: admin.CommandLine, Details: []slog.Attr{slog.String("user", systemUser())}},
-		Trail:    f.trail(c),
 	}
+	var shared *audit.Shared
+	if store != nil && f.AuditRedis > 0 {
+		shared = audit.NewShared(store.Redis, f.AuditRedis)
+	}
+	actions.Trail = f.trail(c, shared)
 	if f.Embedded() {
 		actions.Settle = admin.SettledEmbedded
 	}

@@ -13,15 +13,20 @@ import (
 	"strconv"
 
 	"chit/app"
+	"chit/audit"
 )
 
 // auditFlag is the flag of all commands that change something.
 type auditFlag struct {
-	AuditLog string `name:"audit-log" env:"CHIT_AUDIT_LOG" placeholder:"PATH" help:"File to append a line of JSON to for each change; - is standard error (default: the system log, if there is one)."`
+	AuditLog     string `name:"audit-log" env:"CHIT_AUDIT_LOG" placeholder:"PATH" help:"File to append a line of JSON to for each change; - is standard error (default: the system log, if there is one)."`
+	app.Auditing `embed:""`
 }
 
 // check returns a fault if the file cannot be written to. Commands call it before they change anything.
 func (f auditFlag) check() error {
+	if err := f.Auditing.Check(); err != nil {
+		return err
+	}
 	if f.AuditLog == "" || f.AuditLog == "-" {
 		return nil
 	}
@@ -36,14 +41,19 @@ func (f auditFlag) open() (*os.File, error) {
 	return os.OpenFile(f.AuditLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 }
 
-// trail returns the function that writes a line of the audit trail. If a line cannot be written, the command
-// fails at its end.
-func (f auditFlag) trail(c *console) func(context.Context, slog.Record) {
+// trail returns the function that writes a line of the audit trail, and keeps its event with shared unless that
+// is nil. If a line cannot be written, the command fails at its end.
+func (f auditFlag) trail(c *console, shared *audit.Shared) func(context.Context, slog.Record) {
 	return func(ctx context.Context, record slog.Record) {
 		var line bytes.Buffer
 		err := slog.NewJSONHandler(&line, nil).Handle(ctx, record)
 		if err == nil {
 			err = f.write(c, line.Bytes())
+		}
+		if err == nil && shared != nil {
+			event := audit.FromRecord(record)
+			event.Node = app.NodeName()
+			err = shared.Write(ctx, event)
 		}
 		if err != nil {
 			*c.unnoted = fmt.Errorf("the change is made, but not noted in the audit log: %w", err)

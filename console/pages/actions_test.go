@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"chit/app/apptest"
 	"chit/models"
@@ -57,7 +58,7 @@ func TestClientByThePages(t *testing.T) {
 		if s.Token("job", first) == "" || s.Token("job", second) == "" {
 			t.Error("a secret does not work")
 		}
-		apptest.Eventually(t, apptest.Soon, "the use of the former secret is recorded", func() bool {
+		apptest.Eventually(t, 10*time.Second, "the use of the former secret is recorded", func() bool {
 			v.get(200, "/client?id=job")
 			return strings.Contains(v.page.Body, "still in use")
 		})
@@ -203,7 +204,7 @@ func TestTokensByThePages(t *testing.T) {
 	v.sees("120 in force")
 	pages := 0
 	for link := regexp.MustCompile(`href="([^"]*)" rel="next"`); ; pages++ {
-		for _, found := range regexp.MustCompile(`<th scope="row"><a href="/token\?jti=([0-9a-f]{64})"`).FindAllStringSubmatch(v.page.Body, -1) {
+		for _, found := range regexp.MustCompile(`<th scope="row"><a href="/tokens/one\?jti=([0-9a-f]{64})"`).FindAllStringSubmatch(v.page.Body, -1) {
 			delete(issued, found[1])
 		}
 		next := link.FindStringSubmatch(v.page.Body)
@@ -224,19 +225,19 @@ func TestTokensByThePages(t *testing.T) {
 		v.is(200)
 		v.sees("active", tokens.ID(token))
 		v.seesNot(token)
-		if v.path != "/token?jti="+tokens.ID(token) {
+		if v.path != "/tokens/one?jti="+tokens.ID(token) {
 			t.Errorf("at %s", v.path)
 		}
 	}
-	v.get(200, "/token/revoke?jti="+tokens.ID(token))
+	v.get(200, "/tokens/one/revoke?jti="+tokens.ID(token))
 	v.sees("End this token of a/b?c&amp;d=é?", "This ends 1 token")
-	v.send("/token/revoke")
+	v.send("/tokens/one/revoke")
 	v.is(200)
 	v.sees("The token has ended", "120 in force")
 	if s.Active(id, secret, token) {
 		t.Error("it is active")
 	}
-	v.get(404, "/token?jti="+tokens.ID(token))
+	v.get(404, "/tokens/one?jti="+tokens.ID(token))
 	v.sees("There is no such token: it has expired, was revoked, or was never issued.")
 	for _, text := range []string{"", "x", token[:40], strings.Repeat("g", 64)} {
 		v.get(200, "/tokens")
@@ -246,10 +247,10 @@ func TestTokensByThePages(t *testing.T) {
 	}
 	old := tokens.ID(s.Token(id, secret))
 	s.Exec("UPDATE oauth_client SET disabled_at = CURRENT_TIMESTAMP WHERE client_id = '" + id + "'")
-	v.get(200, "/token?jti="+old)
+	v.get(200, "/tokens/one?jti="+old)
 	v.sees("It is inactive: client disabled.")
 	s.Exec("DELETE FROM oauth_client WHERE client_id = '" + id + "'")
-	v.get(200, "/token?jti="+old)
+	v.get(200, "/tokens/one?jti="+old)
 	v.sees("It is inactive: client unknown.")
 	if log := s.Log(); strings.Contains(log, token) {
 		t.Error("a token is in the log")

@@ -25,7 +25,7 @@ var functions = template.FuncMap{
 
 func clientURL(id string) string { return "/client?id=" + url.QueryEscape(id) }
 
-func tokenURL(jti string) string { return "/token?jti=" + url.QueryEscape(jti) }
+func tokenURL(jti string) string { return "/tokens/one?jti=" + url.QueryEscape(jti) }
 
 // number returns a number of any integer type with commas: 12,345.
 func number(n any) string {

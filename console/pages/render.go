@@ -59,11 +59,8 @@ type view struct {
 // Section returns the part of the console that the page belongs to, for the menu.
 func (v view) Section() string {
 	section, _, _ := strings.Cut(strings.TrimPrefix(v.r.URL.Path, "/"), "/")
-	switch section {
-	case "client":
+	if section == "client" {
 		return "clients"
-	case "token":
-		return "tokens"
 	}
 	return section
 }

@@ -342,7 +342,7 @@ func TestWhoMayVisit(t *testing.T) {
 	reader.seesNot("Delete…", "Rotate", ">Change<", "Register a client")
 	reader.sees("read only")
 	_, form := reader.form("/logout")
-	for _, path := range []string{"/clients/new", "/client/edit", "/client/rotate", "/client/disable", "/client/enable", "/client/delete", "/client/revoke", "/tokens/revoke", "/token/revoke"} {
+	for _, path := range []string{"/clients/new", "/client/edit", "/client/rotate", "/client/disable", "/client/enable", "/client/delete", "/client/revoke", "/tokens/revoke", "/tokens/one/revoke"} {
 		values := url.Values{"id": {"job"}, "overlap": {"0"}, "word": {"all"}, "form_token": form["form_token"]}
 		reader.post(path, values)
 		reader.is(403)

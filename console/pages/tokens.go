@@ -106,7 +106,7 @@ func (v *visit) find(jti string) (page tokenPage, err error) {
 	return page, nil
 }
 
-// token is GET /token.
+// token is GET /tokens/one.
 func (v *visit) token() error {
 	page, err := v.find(v.r.URL.Query().Get("jti"))
 	if err != nil {
@@ -115,14 +115,14 @@ func (v *visit) token() error {
 	return v.show(http.StatusOK, "token", "Token "+short(page.ID), page)
 }
 
-// askRevokeToken is GET /token/revoke.
+// askRevokeToken is GET /tokens/one/revoke.
 func (v *visit) askRevokeToken() error {
 	page, err := v.find(v.r.URL.Query().Get("jti"))
 	if err != nil {
 		return err
 	}
 	question := confirmPage{
-		Question: "End this token of " + page.ClientID + "?", Action: "/token/revoke", Button: "End the token",
+		Question: "End this token of " + page.ClientID + "?", Action: "/tokens/one/revoke", Button: "End the token",
 		Fields: map[string]string{"jti": page.ID}, Back: tokenURL(page.ID),
 		Effects: []string{"This ends 1 token, at once and on every node. The client can get a new one with its secret."},
 	}
@@ -132,7 +132,7 @@ func (v *visit) askRevokeToken() error {
 	return v.show(http.StatusOK, "confirm", question.Question, question)
 }
 
-// revokeToken is POST /token/revoke.
+// revokeToken is POST /tokens/one/revoke.
 func (v *visit) revokeToken() error {
 	page, err := v.find(v.r.PostForm.Get("jti"))
 	if err != nil {

@@ -33,7 +33,7 @@ func TestAccessibility(t *testing.T) {
 		b.press("Log in")
 		for _, path := range []string{
 			"/", "/clients", "/clients?query=zzz", "/clients/new", "/client?id=billing-job", "/client?id=job-07", "/client/edit?id=billing-job", "/client/rotate?id=billing-job",
-			"/client/disable?id=billing-job", "/client/delete?id=alice", "/client/tokens?id=billing-job", "/client/tokens?id=job-08", "/token?jti=" + jti, "/tokens", "/tokens/revoke",
+			"/client/disable?id=billing-job", "/client/delete?id=alice", "/client/tokens?id=billing-job", "/client/tokens?id=job-08", "/tokens/one?jti=" + jti, "/tokens", "/tokens/revoke",
 			"/audit", "/audit?client=nobody", "/client?id=nobody", "/nowhere",
 		} {
 			b.open(path)

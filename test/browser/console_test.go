@@ -59,7 +59,7 @@ func TestEverything(t *testing.T) {
 	b.open("/tokens")
 	b.fill("token", token)
 	b.press("Look up")
-	if at := b.at(); at != "/token?jti="+tokens.ID(token) {
+	if at := b.at(); at != "/tokens/one?jti="+tokens.ID(token) {
 		t.Errorf("a token that was looked up is at %s", at)
 	}
 	b.sees("active", "export")

@@ -43,7 +43,7 @@ func TestScreenshots(t *testing.T) {
 	}
 	for _, row := range []struct{ name, path string }{
 		{"overview", "/"}, {"clients", "/clients"}, {"client", "/client?id=billing-job"}, {"register", "/clients/new"}, {"edit", "/client/edit?id=billing-job"},
-		{"rotate", "/client/rotate?id=billing-job"}, {"tokens", "/client/tokens?id=billing-job"}, {"token", "/token?jti=" + jti}, {"lookup", "/tokens"},
+		{"rotate", "/client/rotate?id=billing-job"}, {"tokens", "/client/tokens?id=billing-job"}, {"token", "/tokens/one?jti=" + jti}, {"lookup", "/tokens"},
 		{"delete", "/client/delete?id=billing-job"}, {"end-all", "/tokens/revoke"}, {"audit", "/audit"}, {"missing", "/client?id=nobody"}, {"no-match", "/clients?query=zzz"},
 	} {
 		b.open(row.path)
