@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 // Serve runs a server with a complete Config until a signal arrives or a listener fails. It prints the
@@ -39,6 +41,7 @@ func Serve(ctx context.Context, config Config, out, errOut io.Writer) error {
 			return err
 		}
 	}
+	server.notifySystemd(log)
 	select {
 	case err := <-server.Failed():
 		return err
@@ -65,6 +68,7 @@ func (s *Server) stopAfter(ctx context.Context, log *slog.Logger, first os.Signa
 		delay = 0
 	}
 	log.Info("stopping", "signal", first.String(), "delay", delay.String())
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping) // only for people who look
 	ctx, cancel := context.WithTimeout(ctx, delay+s.config.ShutdownTimeout.Duration)
 	defer cancel()
 	stopped := make(chan error, 1)

@@ -218,10 +218,24 @@ func healthCheck(service types.ServiceConfig, paths *strings.Replacer) (*exec.Cm
 	}
 }
 
-// With the profile "monitoring" there are two more services. They are as confined as the others, publish a port
-// on loopback only, and mount what they need of deploy/ read-only.
-func TestMonitoringProfile(t *testing.T) {
-	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")}, cli.WithProfiles([]string{"monitoring"}))
+// With the profile "tls" HAProxy passes requests on, and Chit takes the addresses of clients from it alone.
+func TestProfileTLS(t *testing.T) {
+	project := withProfile(t, "tls")
+	proxy, err := project.GetService("haproxy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(proxy.CapDrop, []string{"ALL"}) || len(proxy.CapAdd) > 0 || proxy.User != "haproxy" || !proxy.ReadOnly || proxy.HealthCheck == nil {
+		t.Errorf("%+v", proxy)
+	}
+	if address := proxy.Networks["default"].Ipv4Address; address == "" || variable(project.Services["chit"], "CHIT_TRUSTED_PROXIES") != address {
+		t.Errorf("the address of HAProxy is %q", address)
+	}
+}
+
+func withProfile(t *testing.T, profile string) *types.Project {
+	t.Helper()
+	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")}, cli.WithProfiles([]string{profile}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,6 +243,13 @@ func TestMonitoringProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return project
+}
+
+// With the profile "observe" there are two more services. They are as confined as the others, publish a port
+// on loopback only, and mount what they need of deploy/ read-only.
+func TestProfileObserve(t *testing.T) {
+	project := withProfile(t, "observe")
 	for name, port := range map[string]uint32{"prometheus": 0, "grafana": 3000} {
 		service, err := project.GetService(name)
 		if err != nil {
