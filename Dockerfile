@@ -7,7 +7,7 @@ COPY . .
 ARG VERSION
 RUN head=$(sed 's/^ref: //' .git/HEAD 2>/dev/null || true); \
     commit=$(cat ".git/$head" 2>/dev/null || sed -n "s| $head$||p" .git/packed-refs 2>/dev/null || true); \
-    CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-s -w -X chit/app.version=${VERSION:-${commit:-$head}}" -o /chit .
+    CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-s -w -X chit/app.version=${VERSION:-${commit:-$head}} -X chit/app.commit=${commit:-$head}" -o /chit .
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

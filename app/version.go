@@ -5,14 +5,32 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the linker if Go's build information does not have the commit, as in a container image.
-var version string
+// The linker sets these where Go's build information lacks them, as in a release and in a container image.
+var version, commit, date string
 
-// Version returns the version of this binary.
-func Version() string {
+// Build says from what this binary was built.
+type Build struct {
+	Version string
+	Commit  string // hash; empty: not known
+	Date    string // of the commit, by RFC 3339; empty: not known
+}
+
+// BuildOf returns from what this binary was built.
+func BuildOf() Build {
 	info, found := debug.ReadBuildInfo()
 	if !found {
 		info = &debug.BuildInfo{}
 	}
-	return cmp.Or(version, info.Main.Version, "(unknown)")
+	settings := map[string]string{}
+	for _, setting := range info.Settings {
+		settings[setting.Key] = setting.Value
+	}
+	return Build{
+		Version: cmp.Or(version, info.Main.Version, "(unknown)"),
+		Commit:  cmp.Or(commit, settings["vcs.revision"]),
+		Date:    cmp.Or(date, settings["vcs.time"]),
+	}
 }
+
+// Version returns the version of this binary.
+func Version() string { return BuildOf().Version }
