@@ -21,6 +21,8 @@ type clientCommands struct {
 	Disable      clientDisableCommand `cmd:"" help:"Disable a client and revoke its tokens."`
 	Enable       clientEnableCommand  `cmd:"" help:"Enable a disabled client."`
 	Delete       clientDeleteCommand  `cmd:"" help:"Delete a client and revoke its tokens."`
+	Export       clientExportCommand  `cmd:"" help:"Print all clients with the hashes of their secrets, as JSON."`
+	Import       clientImportCommand  `cmd:"" help:"Register the clients of a file of Ory Hydra, Keycloak, CSV or chit client export."`
 }
 
 // secretFlag is for commands that generate a secret.
