@@ -32,10 +32,16 @@ func (s *Server) Receive(user, secret string) *Stream {
 // Receive is like Server.Receive, for any server.
 func Receive(t testing.TB, url, user, secret string) *Stream {
 	t.Helper()
+	return ReceiveBy(t, http.DefaultTransport, url, user, secret)
+}
+
+// ReceiveBy is like Receive, by a transport.
+func ReceiveBy(t testing.TB, transport http.RoundTripper, url, user, secret string) *Stream {
+	t.Helper()
 	request, err := http.NewRequest(http.MethodGet, url+"/invalidations", nil)
 	must(t, err)
 	request.SetBasicAuth(user, secret)
-	return openStream(t, request)
+	return openStream(t, transport, request)
 }
 
 // ReceiveByForm is like Receive, with credentials in the body of a POST.
@@ -44,12 +50,12 @@ func (s *Server) ReceiveByForm(form string) *Stream {
 	request, err := http.NewRequest(http.MethodPost, s.URL+"/oauth2/invalidations", strings.NewReader(form))
 	must(s.t, err)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return openStream(s.t, request)
+	return openStream(s.t, http.DefaultTransport, request)
 }
 
-func openStream(t testing.TB, request *http.Request) *Stream {
+func openStream(t testing.TB, transport http.RoundTripper, request *http.Request) *Stream {
 	t.Helper()
-	response, err := http.DefaultTransport.RoundTrip(request)
+	response, err := transport.RoundTrip(request)
 	must(t, err)
 	stream := &Stream{t: t, events: make(chan Event, 100_000), response: response}
 	t.Cleanup(stream.Close)

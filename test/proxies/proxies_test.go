@@ -15,12 +15,13 @@ import (
 	"time"
 
 	"chit/app/apptest"
+	"chit/app/cli"
 	"chit/guard"
 	"chit/models"
 	"chit/sidecar"
 )
 
-func TestMain(m *testing.M) { apptest.Run(m) }
+func TestMain(m *testing.M) { apptest.RunWithChit(m, cli.Main) }
 
 // The addresses in the documents, which the tests replace.
 const (
