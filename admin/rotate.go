@@ -13,6 +13,9 @@ import (
 // the new secret.
 const DefaultOverlap = 24 * time.Hour
 
+// MaxOverlap is the longest time for which an old secret may work, for those who act over HTTP.
+const MaxOverlap = 366 * 24 * time.Hour
+
 // Rotation is a change of a client's secret.
 type Rotation struct {
 	Overlap      time.Duration // how long the old secret works, too; 0: it ends at once

@@ -182,14 +182,15 @@ func TestTracesOfStrangers(t *testing.T) {
 	t.Parallel()
 	r := receive(t)
 	p := traced(t, r)
-	for _, url := range []string{p.OpsURL + "/admin/clients", p.OpsURL + "/admin/elsewhere", p.URL + "/token", p.URL + "/elsewhere"} {
+	for _, url := range []string{p.OpsURL + "/admin/clients", p.OpsURL + "/admin/elsewhere", p.OpsURL + "/clients", p.URL + "/token", p.URL + "/elsewhere"} {
 		request, err := http.NewRequest("BREW", url, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		apptest.Send(t, request)
 	}
-	for _, name := range []string{"other /admin/clients", "other unmatched", "other /token"} {
+	apptest.Get(t, p.OpsURL+"/login")
+	for _, name := range []string{"GET /login", "other /admin/clients", "other unmatched", "other /token"} {
 		apptest.Eventually(t, 5*time.Second, name, func() bool { return len(r.of(name, "")) > 0 })
 	}
 	r.mu.Lock()

@@ -20,6 +20,7 @@ const (
 	queue     = 1024                // events that wait to be written
 	batch     = 128                 // events in one round trip
 	chunk     = 500                 // events that are read in one round trip
+	scanned   = 50_000              // events that Latest looks at
 	timeout   = 2 * time.Second     // of a round trip
 	frequent  = "token_issued"      // not kept in Redis: there are as many of them as tokens
 	fieldName = "event"
@@ -104,10 +105,11 @@ func (e Event) fields() []string {
 	}
 }
 
-// Latest returns events of all nodes, the latest first, at most limit. It returns an error that wraps
-// models.ErrUnavailable if Redis fails.
+// Latest returns events of all nodes, the latest first, at most limit. It looks at the latest 50,000 events. It
+// returns an error that wraps models.ErrUnavailable if Redis fails.
 func (s *Shared) Latest(ctx context.Context, filter Filter, limit int) (found []Event, err error) {
-	for before := "+"; len(found) < limit; {
+	before := "+"
+	for looked := 0; len(found) < limit && looked < scanned; looked += chunk {
 		entries, err := s.redis.XRevRangeN(ctx, key, before, "-", chunk).Result()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return nil, fmt.Errorf("read %s: %w: %w", key, models.ErrUnavailable, err)

@@ -88,9 +88,6 @@ func valueOf[T any](value *T) (v T) {
 	return v
 }
 
-// maxOverlap is the longest time in seconds for which an old secret may work.
-const maxOverlap = 366 * 24 * 60 * 60
-
 // rotate is POST /admin/clients/{client_id}/secret.
 func (x *call) rotate() error {
 	body, err := x.readObject("overlap_seconds", "revoke_tokens")
@@ -103,7 +100,7 @@ func (x *call) rotate() error {
 	}
 	if overlap := member[int64](body, "overlap_seconds", "a whole number of seconds"); overlap != nil {
 		rotation.Overlap = time.Duration(*overlap) * time.Second
-		if *overlap < 0 || *overlap > maxOverlap {
+		if *overlap < 0 || *overlap > int64(admin.MaxOverlap/time.Second) {
 			body.wrong("overlap_seconds", "is not a number of seconds from 0 to 31622400")
 		}
 	}

@@ -155,7 +155,7 @@ func (v *visit) askRotate() error {
 func (v *visit) rotate() error {
 	form := v.r.PostForm
 	seconds, err := strconv.ParseInt(form.Get("overlap"), 10, 32)
-	if err != nil || seconds < 0 {
+	if err != nil || seconds < 0 || seconds > int64(admin.MaxOverlap/time.Second) {
 		return errMalformed
 	}
 	rotated, err := v.actions(form.Get("version")).Rotate(v.context(), form.Get("id"), admin.Rotation{

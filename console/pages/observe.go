@@ -3,6 +3,7 @@ package pages
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"chit/traces"
@@ -11,6 +12,9 @@ import (
 // contentPolicy lets a page load from this server alone. Nothing in a page is executed but the script in a file
 // of its own.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// unmatched is the route of a request to no page.
+const unmatched = "unmatched"
 
 // begin sets the headers of every answer, and the limits of the request.
 func (v *visit) begin() {
@@ -31,7 +35,11 @@ func (v *visit) begin() {
 	_ = http.NewResponseController(v.w).SetReadDeadline(time.Now().Add(requestTimeout)) // a writer of a test may have none
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxBody)
 	if v.Tracer != nil {
-		v.r, v.span = traces.Begin(v.Tracer, v.r, v.r.Method, v.route)
+		method, path, matched := strings.Cut(v.route, " ")
+		if !matched { // methods of strangers are not repeated
+			method, path = "other", unmatched
+		}
+		v.r, v.span = traces.Begin(v.Tracer, v.r, method, path)
 	}
 }
 

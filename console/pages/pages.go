@@ -131,7 +131,7 @@ func (p *Pages) serve(w http.ResponseWriter, r *http.Request, pattern string, wh
 	began := p.Now()
 	v := &visit{Pages: p, w: w, r: r, requestID: p.RequestID(r), route: pattern, status: http.StatusOK}
 	if pattern == "/" {
-		v.route = "unmatched"
+		v.route = unmatched
 	}
 	v.begin()
 	if pattern != "GET /live" {

@@ -76,8 +76,8 @@ func (v *visit) cookie(name string) string {
 	return ""
 }
 
-// setCookie sets a cookie that scripts cannot read and that other sites cannot make a browser send. lifetime 0 means until the
-// browser ends, and a negative one deletes the cookie.
+// setCookie sets a cookie that scripts cannot read and that other sites cannot make a browser send. A lifetime of
+// 0 lasts until the browser ends, and a negative one deletes the cookie.
 func (v *visit) setCookie(name, value string, lifetime time.Duration) {
 	secure := v.r.TLS != nil || strings.HasPrefix(v.r.Header.Get("Origin"), "https://")
 	if secure {
