@@ -9,7 +9,8 @@ import (
 
 var welcomeText = template.Must(template.New("welcome").Parse(`
 Chit is running at {{.URL}}, with everything embedded: clients are kept in {{.Database}},
-tokens in this process. Metrics are at {{.OpsURL}}/metrics. Ctrl-C stops it.
+tokens in this process. The console for operators is at {{.OpsURL}}/, metrics are at
+{{.OpsURL}}/metrics. Ctrl-C stops it.
 
 Get a token:
 

@@ -1,6 +1,7 @@
 package usage_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,20 +36,20 @@ func TestQuantile(t *testing.T) {
 // The rates are those of the last seconds, and the quantiles of a minute are those of its requests.
 func TestRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		counts := []uint64{0, 0, 0}
+		var fast, slow atomic.Uint64
 		durations := func() usage.Histogram {
-			return usage.Histogram{Bounds: []float64{0.001, 0.01}, Counts: append([]uint64{}, counts...)}
+			return usage.Histogram{Bounds: []float64{0.001, 0.01}, Counts: []uint64{fast.Load(), slow.Load(), 0}}
 		}
 		tracker, stop := runningWith(t, durations)
 		defer stop()
 		time.Sleep(30 * time.Second)
-		counts[1] += 100 // slow, and a while ago
+		slow.Add(100) // a while ago
 		time.Sleep(31 * time.Second)
 		for range 24 {
 			tracker.Used("a", time.Now()).Issued()
 			tracker.Used("a", time.Now()).Introspected()
 			tracker.Refused("")
-			counts[0]++
+			fast.Add(1)
 			time.Sleep(500 * time.Millisecond)
 		}
 		now := tracker.Now()
