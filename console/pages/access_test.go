@@ -10,6 +10,7 @@ import (
 
 // No page but the login is for strangers, and one who may read changes nothing.
 func TestWhoMayVisit(t *testing.T) {
+	t.Parallel()
 	s := apptest.Embedded(t)
 	add(s, "job", "a")
 	stranger, reader := visit(t, s), operator(t, s, "rita", "chit:read")
@@ -43,6 +44,7 @@ func TestWhoMayVisit(t *testing.T) {
 
 // A form counts only if it comes from a page of this session.
 func TestForgedForms(t *testing.T) {
+	t.Parallel()
 	s := apptest.Embedded(t)
 	add(s, "job", "a")
 	alice, mallory := operator(t, s, "alice", "chit:admin"), operator(t, s, "mallory", "chit:admin")

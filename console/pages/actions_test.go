@@ -25,6 +25,7 @@ func (v *visitor) secret() string {
 
 // A client from its registration to its end.
 func TestClientByThePages(t *testing.T) {
+	t.Parallel()
 	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
 		v := operator(t, s, "alice", "chit:admin")
 		v.get(200, "/clients/new")
@@ -100,6 +101,7 @@ func TestClientByThePages(t *testing.T) {
 
 // Wrong values come back with what is wrong beside them, and nothing is changed.
 func TestWrongForms(t *testing.T) {
+	t.Parallel()
 	s := apptest.Embedded(t)
 	v := operator(t, s, "alice", "chit:admin")
 	add(s, "job", "a")
@@ -128,6 +130,7 @@ func TestWrongForms(t *testing.T) {
 
 // A form that is sent twice, by the button "back" or by a reload, makes one client and one secret.
 func TestFormsSentTwice(t *testing.T) {
+	t.Parallel()
 	s := apptest.Embedded(t)
 	v := operator(t, s, "alice", "chit:admin")
 	v.get(200, "/clients/new")
@@ -156,6 +159,7 @@ func TestFormsSentTwice(t *testing.T) {
 
 // Of two operators who change a client at the same time, the second one hears of it.
 func TestConcurrentChanges(t *testing.T) {
+	t.Parallel()
 	s := apptest.Embedded(t)
 	add(s, "job", "a")
 	one, two := operator(t, s, "one", "chit:admin"), operator(t, s, "two", "chit:admin")
@@ -171,6 +175,7 @@ func TestConcurrentChanges(t *testing.T) {
 
 // The command that is shown with a secret works as it stands.
 func TestCommandOfASecret(t *testing.T) {
+	t.Parallel()
 	s := apptest.Embedded(t)
 	s2 := apptest.Embedded(t, "--issuer="+s.URL)
 	v := operator(t, s2, "alice", "chit:admin")

@@ -13,6 +13,7 @@ import (
 
 // The overview tells of a clock that is wrong.
 func TestWrongClock(t *testing.T) {
+	t.Parallel()
 	mini := miniredis.RunT(t)
 	s := apptest.On(t, apptest.Database(t), &apptest.Redis{URL: "redis://" + mini.Addr()})
 	v := operator(t, s, "alice", "chit:admin")
@@ -32,6 +33,7 @@ func TestWrongClock(t *testing.T) {
 
 // The overview tells of a certificate that ends soon. Cookies are for TLS alone.
 func TestCertificate(t *testing.T) {
+	t.Parallel()
 	ca := apptest.NewAuthority(t)
 	for name, row := range map[string]struct {
 		lifetime time.Duration

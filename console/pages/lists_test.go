@@ -13,6 +13,7 @@ import (
 )
 
 func TestTokensByThePages(t *testing.T) {
+	t.Parallel()
 	s := apptest.Real(t)
 	v := operator(t, s, "alice", "chit:admin")
 	id := "a/b?c&d=é"
@@ -80,6 +81,7 @@ func TestTokensByThePages(t *testing.T) {
 
 // Ending all tokens asks for the word, and ends the session, too.
 func TestEndAllTokens(t *testing.T) {
+	t.Parallel()
 	s := apptest.Real(t)
 	v := operator(t, s, "alice", "chit:admin")
 	add(s, "job", "a")
@@ -102,6 +104,7 @@ func TestEndAllTokens(t *testing.T) {
 
 // Search, order and pages of the list of clients.
 func TestClientsByThePages(t *testing.T) {
+	t.Parallel()
 	s := apptest.Embedded(t)
 	v := operator(t, s, "zoe", "chit:admin")
 	for i := range 120 {

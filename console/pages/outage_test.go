@@ -13,6 +13,7 @@ import (
 
 // While Redis is away nobody can be recognised, and the pages say so. The session goes on afterwards.
 func TestPagesWithoutRedis(t *testing.T) {
+	t.Parallel()
 	s := apptest.Real(t)
 	v := operator(t, s, "alice", "chit:admin")
 	v.get(200, "/client/disable?id=alice")
@@ -40,6 +41,7 @@ func TestPagesWithoutRedis(t *testing.T) {
 
 // While the database is away, the overview says so and the other pages fail in order.
 func TestPagesWithoutDatabase(t *testing.T) {
+	t.Parallel()
 	database := apptest.StartPostgreSQL(t)
 	s := apptest.On(t, database.URL, apptest.StartRedis(t))
 	v := operator(t, s, "alice", "chit:admin")
@@ -57,6 +59,7 @@ func TestPagesWithoutDatabase(t *testing.T) {
 
 // Live figures come as events, until the session ends.
 func TestLive(t *testing.T) {
+	t.Parallel()
 	s := apptest.Embedded(t)
 	v := operator(t, s, "alice", "chit:admin")
 	token := v.cookie("chit_session")
@@ -95,6 +98,7 @@ func TestLive(t *testing.T) {
 
 // A stream of live figures does not delay the end of the server, which must end without error.
 func TestLiveAtTheEnd(t *testing.T) {
+	t.Parallel()
 	var open *http.Response
 	t.Cleanup(func() { open.Body.Close() }) // after the end of the server
 	s := apptest.Embedded(t)
@@ -107,6 +111,7 @@ func TestLiveAtTheEnd(t *testing.T) {
 
 // Assets may be kept, because a new version has another path. What is not there has a page.
 func TestAssets(t *testing.T) {
+	t.Parallel()
 	s := apptest.Embedded(t)
 	v := visit(t, s)
 	v.get(200, "/login")

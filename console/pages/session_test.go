@@ -21,6 +21,7 @@ var everyPage = []struct {
 
 // A session is an access token behind a cookie that scripts and other sites cannot use.
 func TestSession(t *testing.T) {
+	t.Parallel()
 	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
 		add(s, "job", "a")
 		v := operator(t, s, "alice", "a chit:admin b")
@@ -56,6 +57,7 @@ func TestSession(t *testing.T) {
 
 // Ending the token anywhere ends the session, and the login leads back to the page.
 func TestSessionEnds(t *testing.T) {
+	t.Parallel()
 	s := apptest.Real(t)
 	v := operator(t, s, "alice", "chit:admin")
 	for what, end := range map[string]func(){
@@ -84,6 +86,7 @@ func TestSessionEnds(t *testing.T) {
 }
 
 func TestLogin(t *testing.T) {
+	t.Parallel()
 	s := apptest.Embedded(t, "--throttle-client=3")
 	add(s, "stranger", "chit:other")
 	add(s, "public", "chit:admin")
@@ -121,6 +124,7 @@ func TestLogin(t *testing.T) {
 
 // After the login only pages of the console follow.
 func TestNextPage(t *testing.T) {
+	t.Parallel()
 	s := apptest.Embedded(t)
 	add(s, "alice", "chit:admin")
 	for next, want := range map[string]string{
@@ -139,6 +143,7 @@ func TestNextPage(t *testing.T) {
 
 // Behind TLS the cookies are for TLS alone.
 func TestSecureCookies(t *testing.T) {
+	t.Parallel()
 	s := apptest.Embedded(t)
 	add(s, "alice", "chit:admin")
 	v := visit(t, s)
