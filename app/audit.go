@@ -13,7 +13,7 @@ import (
 
 // Auditing are the settings of the audit trail beside the log.
 type Auditing struct {
-	AuditRedis int `name:"audit-redis" env:"CHIT_AUDIT_REDIS" default:"0" placeholder:"N" help:"How many events of the audit trail are kept in Redis for the console of every node, without issued tokens; 0: none (default ${default})."`
+	AuditRedis int `name:"audit-redis" env:"CHIT_AUDIT_REDIS" default:"0" placeholder:"N" help:"How many events of the audit trail are kept in Redis for the console of every node; 0: none (default ${default})."`
 }
 
 // maxAuditRedis limits the memory that the events take in Redis, to about half a gigabyte.

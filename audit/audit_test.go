@@ -29,7 +29,7 @@ func TestTrail(t *testing.T) {
 	}
 	note(0, "client_created", "a")
 	for i := range 1200 {
-		note(i+1, "token_issued", fmt.Sprint("c", i%2))
+		note(i+1, "retired_secret_used", fmt.Sprint("c", i%2))
 	}
 	note(1300, "client_deleted", "a")
 	all := trail.Latest(audit.Filter{}, 10_000)
@@ -43,7 +43,7 @@ func TestTrail(t *testing.T) {
 	}{
 		{audit.Filter{ClientID: "a"}, 10, 2},
 		{audit.Filter{ClientID: "a", Name: "client_created"}, 10, 1},
-		{audit.Filter{Name: "token_issued"}, 10, 10},
+		{audit.Filter{Name: "retired_secret_used"}, 10, 10},
 		{audit.Filter{Name: "other"}, 10, 0},
 	} {
 		if got := trail.Latest(row.filter, row.limit); len(got) != row.want {
@@ -88,14 +88,13 @@ func TestShared(t *testing.T) {
 	}
 }
 
-// What is sent is written in the background, also what waits at the end. Issued tokens are left out.
+// What is sent is written in the background, also what waits at the end.
 func TestSending(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
 	shared := audit.NewShared(client, 1000)
 	ended := inBackground(t, shared, slog.New(slog.NewTextHandler(io.Discard, nil)), func() {
 		for range 300 {
 			shared.Send(audit.Event{Name: "token_revoked"})
-			shared.Send(audit.Event{Name: "token_issued"})
 		}
 	})
 	<-ended

@@ -1,5 +1,6 @@
 // Package audit keeps the latest events of the audit trail for operators to look at: in memory those of this
-// node, and in Redis those of all nodes if a setting says so. The log is the trail itself and has every event.
+// node, and in Redis those of all nodes if a setting says so. The log is the trail itself and has every event,
+// also those of issued tokens, which are too many to keep twice.
 package audit
 
 import (
@@ -84,5 +85,5 @@ func text(v slog.Value) string {
 // Names are those of all events: first of what operators do, then of requests to the OAuth endpoints.
 var Names = []string{
 	"client_created", "client_updated", "client_secret_rotated", "client_disabled", "client_enabled", "client_deleted", "tokens_revoked", "token_revoked",
-	"authentication_refused", "authentication_throttled", "retired_secret_used", "token_issued",
+	"authentication_refused", "authentication_throttled", "retired_secret_used",
 }

@@ -22,11 +22,10 @@ const (
 	chunk     = 500                 // events that are read in one round trip
 	scanned   = 50_000              // events that Latest looks at
 	timeout   = 2 * time.Second     // of a round trip
-	frequent  = "token_issued"      // not kept in Redis: there are as many of them as tokens
 	fieldName = "event"
 )
 
-// Shared keeps the latest events of all nodes in Redis, except those of issued tokens. Use NewShared.
+// Shared keeps the latest events of all nodes in Redis. Use NewShared.
 type Shared struct {
 	redis   redis.UniversalClient
 	most    int64
@@ -41,9 +40,6 @@ func NewShared(client redis.UniversalClient, most int) *Shared {
 
 // Send queues an event for Run. If too many are waiting, the event is only in the log.
 func (s *Shared) Send(e Event) {
-	if e.Name == frequent {
-		return
-	}
 	select {
 	case s.waiting <- e:
 	default:

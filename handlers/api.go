@@ -68,7 +68,8 @@ type API struct {
 	Metrics   *Metrics
 	Tracer    trace.Tracer // nil: there are no traces
 	Gates     Gates        // limits in front of the POST endpoints
-	// Audit is called with each event of the audit trail, and must not block; nil: it is not called.
+	// Audit is called with each event of the audit trail except issued tokens, and must not block; nil: it is not
+	// called.
 	Audit func(audit.Event)
 	// Subscribe returns a receiver of invalidations for the client with this id. It waits until the node
 	// hears of every change. Its errors wrap models.ErrUnavailable.

@@ -154,20 +154,26 @@ func allowed(c echo.Context) string {
 	return strings.TrimPrefix(methods, http.MethodOptions+", ")
 }
 
-// audit passes on the events of the request. A request with a retired secret has two.
+// audit passes on the events of the request. An issued token is none: there are too many, and Redis lists them. The
+// use of a retired secret is one of its own.
 func (a *API) audit(x *exchange) {
-	if a.Audit == nil || x.event == "" {
+	if a.Audit == nil {
 		return
 	}
-	event := audit.Event{At: x.started, Name: x.event, ClientID: x.clientID, TokenID: x.jti, Remote: x.RealIP(), RequestID: x.requestID}
+	if x.event != "" && x.event != eventTokenIssued {
+		a.Audit(eventOf(x, x.event))
+	}
+	if x.retired && x.event != eventRetiredSecretUsed {
+		a.Audit(eventOf(x, eventRetiredSecretUsed))
+	}
+}
+
+func eventOf(x *exchange, name string) audit.Event {
+	event := audit.Event{At: x.started, Name: name, ClientID: x.clientID, TokenID: x.jti, Remote: x.RealIP(), RequestID: x.requestID}
 	if why, is := errors.AsType[models.Refusal](x.cause); is {
 		event.Detail = string(why)
 	}
-	a.Audit(event)
-	if x.retired && x.event != eventRetiredSecretUsed {
-		event.Name = eventRetiredSecretUsed
-		a.Audit(event)
-	}
+	return event
 }
 
 // log writes the log line of the request. It never contains a token, a secret or a query string.
