@@ -17,7 +17,6 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/trace"
 
-	"chit/audit"
 	"chit/models"
 	"chit/traces"
 	"chit/usage"
@@ -152,28 +151,6 @@ func call(next echo.HandlerFunc, x *exchange) (err error) {
 func allowed(c echo.Context) string {
 	methods, _ := c.Get(echo.ContextKeyHeaderAllow).(string)
 	return strings.TrimPrefix(methods, http.MethodOptions+", ")
-}
-
-// audit passes on the events of the request. An issued token is none: there are too many, and Redis lists them. The
-// use of a retired secret is one of its own.
-func (a *API) audit(x *exchange) {
-	if a.Audit == nil {
-		return
-	}
-	if x.event != "" && x.event != eventTokenIssued {
-		a.Audit(eventOf(x, x.event))
-	}
-	if x.retired && x.event != eventRetiredSecretUsed {
-		a.Audit(eventOf(x, eventRetiredSecretUsed))
-	}
-}
-
-func eventOf(x *exchange, name string) audit.Event {
-	event := audit.Event{At: x.started, Name: name, ClientID: x.clientID, TokenID: x.jti, Remote: x.RealIP(), RequestID: x.requestID}
-	if why, is := errors.AsType[models.Refusal](x.cause); is {
-		event.Detail = string(why)
-	}
-	return event
 }
 
 // log writes the log line of the request. It never contains a token, a secret or a query string.

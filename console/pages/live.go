@@ -94,7 +94,7 @@ func (v *visit) sendCharts() error {
 
 func (v *visit) sendPart(name string, page any) error {
 	var part bytes.Buffer
-	if err := templates["overview"].ExecuteTemplate(&part, name, page); err != nil {
+	if err := templates()["overview"].ExecuteTemplate(&part, name, page); err != nil {
 		return err
 	}
 	return v.send(name, part.Bytes())

@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -35,8 +36,9 @@ func digest(files fs.FS) string {
 	return hex.EncodeToString(hash.Sum(nil))[:12]
 }
 
-// templates are the pages by name, each with the layout and the parts.
-var templates = parse(templateFiles)
+// templates returns the pages by name, each with the layout and the parts. They are parsed when the first page is
+// shown, because most nodes never show one.
+var templates = sync.OnceValue(func() map[string]*template.Template { return parse(templateFiles) })
 
 func parse(files fs.FS) map[string]*template.Template {
 	shared := template.Must(template.New("").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html"))
@@ -79,7 +81,7 @@ func (v view) Asset(name string) string { return "/assets/" + assetVersion + "/"
 // show renders a page.
 func (v *visit) show(status int, name, title string, page any) error {
 	var body bytes.Buffer
-	if err := templates[name].ExecuteTemplate(&body, "layout", view{visit: v, Title: title, Page: page, At: v.Now()}); err != nil {
+	if err := templates()[name].ExecuteTemplate(&body, "layout", view{visit: v, Title: title, Page: page, At: v.Now()}); err != nil {
 		return err
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
