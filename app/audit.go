@@ -13,11 +13,11 @@ import (
 
 // Auditing are the settings of the audit trail beside the log.
 type Auditing struct {
-	AuditRedis int `name:"audit-redis" env:"CHIT_AUDIT_REDIS" default:"0" placeholder:"N" help:"How many events of the audit trail are kept in Redis for the console of every node; 0: none (default ${default})."`
+	AuditRedis int `name:"audit-redis" env:"CHIT_AUDIT_REDIS" default:"0" placeholder:"N" help:"How many events of each kind of the audit trail are kept in Redis for the console of every node; 0: none (default ${default})."`
 }
 
 // maxAuditRedis limits the memory that the events take in Redis, to about half a gigabyte.
-const maxAuditRedis = 1_000_000
+const maxAuditRedis = 100_000
 
 // Check returns a fault if the number is wrong.
 func (a *Auditing) Check() error {

@@ -18,7 +18,7 @@ func TestEventsInRedis(t *testing.T) {
 	secret := apptest.Create(t, env, "job").ClientSecret
 	p.Token("job", secret)
 	p.Post("/token", "job", "wrong", tokenPlease)
-	if got := redis.CLI("EXISTS", "oauth:audit"); got != "0" {
+	if got := redis.CLI("KEYS", "oauth:audit:*"); got != "" {
 		t.Errorf("without the setting: %s", got)
 	}
 
@@ -35,14 +35,16 @@ func TestEventsInRedis(t *testing.T) {
 	}
 	for _, event := range []string{"authentication_refused", "client_updated", "client_secret_rotated", "client_disabled", "client_enabled"} {
 		apptest.Eventually(t, 10*time.Second, event, func() bool {
-			return strings.Contains(redis.CLI("XRANGE", "oauth:audit", "-", "+"), event)
+			return strings.Contains(redis.CLI("XRANGE", "oauth:audit:"+event, "-", "+"), event)
 		})
 	}
-	if all := redis.CLI("XRANGE", "oauth:audit", "-", "+"); strings.Contains(all, "token_issued") || strings.Contains(all, secret) {
-		t.Errorf("%s", all)
+	for _, key := range strings.Fields(redis.CLI("KEYS", "oauth:audit:*")) {
+		if all := redis.CLI("XRANGE", key, "-", "+"); key == "oauth:audit:token_issued" || strings.Contains(all, secret) {
+			t.Errorf("%s: %s", key, all)
+		}
 	}
-	for _, wrong := range []string{"-1", "1000001"} {
-		if got := apptest.Chit(t, nil, "serve", "--audit-redis="+wrong); got.Status != 2 || !strings.Contains(got.Stderr, "CHIT_AUDIT_REDIS: "+wrong+" is not a number from 0 to 1000000") {
+	for _, wrong := range []string{"-1", "100001"} {
+		if got := apptest.Chit(t, nil, "serve", "--audit-redis="+wrong); got.Status != 2 || !strings.Contains(got.Stderr, "CHIT_AUDIT_REDIS: "+wrong+" is not a number from 0 to 100000") {
 			t.Errorf("%+v", got)
 		}
 	}

@@ -15,17 +15,18 @@ import (
 )
 
 const (
-	key       = "oauth:audit"       // a stream
-	lifetime  = 30 * 24 * time.Hour // of the stream after its last event
+	keyPrefix = "oauth:audit:"      // of the streams, before the name of their events
+	lifetime  = 30 * 24 * time.Hour // of a stream after its last event
 	queue     = 1024                // events that wait to be written
 	batch     = 128                 // events in one round trip
 	chunk     = 500                 // events that are read in one round trip
-	scanned   = 50_000              // events that Latest looks at
+	scanned   = 50_000              // events of a name that Latest looks at
 	timeout   = 2 * time.Second     // of a round trip
 	fieldName = "event"
 )
 
-// Shared keeps the latest events of all nodes in Redis. Use NewShared.
+// Shared keeps the latest events of all nodes in Redis, in a stream for each name. So frequent events, which strangers
+// can cause, do not push out rare ones. Use NewShared.
 type Shared struct {
 	redis   redis.UniversalClient
 	most    int64
@@ -33,13 +34,18 @@ type Shared struct {
 	dropped atomic.Int64
 }
 
-// NewShared returns a Shared that keeps about most events.
+// NewShared returns a Shared that keeps about most events of each name.
 func NewShared(client redis.UniversalClient, most int) *Shared {
 	return &Shared{redis: client, most: int64(most), waiting: make(chan Event, queue)}
 }
 
-// Send queues an event for Run. If too many are waiting, the event is only in the log.
+// Send queues an event for Run. If too many are waiting, the event is only in the log. Half of the places are for
+// what operators do.
 func (s *Shared) Send(e Event) {
+	if e.Operator == "" && len(s.waiting) >= queue/2 {
+		s.dropped.Add(1)
+		return
+	}
 	select {
 	case s.waiting <- e:
 	default:
@@ -83,13 +89,13 @@ func (s *Shared) Write(ctx context.Context, events ...Event) error {
 	defer cancel()
 	_, err := s.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, e := range events {
-			p.XAdd(ctx, &redis.XAddArgs{Stream: key, MaxLen: s.most, Approx: true, Values: e.fields()})
+			p.XAdd(ctx, &redis.XAddArgs{Stream: keyPrefix + e.Name, MaxLen: s.most, Approx: true, Values: e.fields()})
+			p.Expire(ctx, keyPrefix+e.Name, lifetime)
 		}
-		p.Expire(ctx, key, lifetime)
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("write to %s: %w: %w", key, models.ErrUnavailable, err)
+		return fmt.Errorf("write events: %w: %w", models.ErrUnavailable, err)
 	}
 	return nil
 }
@@ -101,14 +107,29 @@ func (e Event) fields() []string {
 	}
 }
 
-// Latest returns events of all nodes, the latest first, at most limit. It looks at the latest 50,000 events. It
-// returns an error that wraps models.ErrUnavailable if Redis fails.
+// Latest returns events of all nodes, the latest first, at most limit. It looks at the latest 50,000 events of each
+// name. It returns an error that wraps models.ErrUnavailable if Redis fails.
 func (s *Shared) Latest(ctx context.Context, filter Filter, limit int) (found []Event, err error) {
+	for _, name := range Names {
+		if filter.Name != "" && filter.Name != name {
+			continue
+		}
+		events, err := s.latest(ctx, name, filter, limit)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, events...)
+	}
+	return latestFirst(found, limit), nil
+}
+
+// latest returns events with this name.
+func (s *Shared) latest(ctx context.Context, name string, filter Filter, limit int) (found []Event, err error) {
 	before := "+"
 	for looked := 0; len(found) < limit && looked < scanned; looked += chunk {
-		entries, err := s.redis.XRevRangeN(ctx, key, before, "-", chunk).Result()
+		entries, err := s.redis.XRevRangeN(ctx, keyPrefix+name, before, "-", chunk).Result()
 		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, fmt.Errorf("read %s: %w: %w", key, models.ErrUnavailable, err)
+			return nil, fmt.Errorf("read events: %w: %w", models.ErrUnavailable, err)
 		}
 		for _, entry := range entries {
 			if e := eventOf(entry.Values); filter.matches(e) && len(found) < limit {

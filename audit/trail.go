@@ -94,6 +94,10 @@ func (t *Trail) Latest(filter Filter, limit int) (found []Event) {
 		}
 		r.mu.Unlock()
 	}
-	slices.SortStableFunc(found, func(a, b Event) int { return b.At.Compare(a.At) })
-	return found[:min(limit, len(found))]
+	return latestFirst(found, limit)
+}
+
+func latestFirst(events []Event, limit int) []Event {
+	slices.SortStableFunc(events, func(a, b Event) int { return b.At.Compare(a.At) })
+	return events[:min(limit, len(events))]
 }
