@@ -17,6 +17,10 @@ const (
 	patience   = time.Hour // after that long a task that fails ends: most of its keys have expired
 )
 
+// Promptly is how long an answer to an operator waits for a revocation to be finished. Even a small one takes
+// 100 ms.
+const Promptly = 300 * time.Millisecond
+
 // Work finishes revocations in the background. The tokens are inactive already; the work frees memory in
 // Redis. If Redis fails, it tries again.
 type Work struct {

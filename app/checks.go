@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"chit/console/pages"
@@ -51,8 +52,9 @@ func hearing(current func() bool) func(context.Context) pages.State {
 
 // compareClocks compares the clock of this machine with those of the stores.
 func (s *Server) compareClocks(ctx context.Context) pages.State {
-	var names string
-	worst, compared := time.Duration(0), 0
+	var farthest string
+	var compared []string
+	worst := time.Duration(0)
 	for _, store := range []struct {
 		name string
 		now  func(context.Context) (time.Time, error)
@@ -62,17 +64,17 @@ func (s *Server) compareClocks(ctx context.Context) pages.State {
 		if err != nil {
 			continue // another check tells that it does not answer
 		}
-		compared++
+		compared = append(compared, store.name)
 		ours := began.Add(time.Since(began) / 2)
 		if off := ours.Sub(theirs); off.Abs() > worst.Abs() {
-			worst, names = off, store.name
+			worst, farthest = off, store.name
 		}
 	}
 	switch {
-	case compared == 0:
+	case len(compared) == 0:
 		return pages.State{Level: pages.Unknown, Text: "cannot be compared with others"}
 	case worst.Abs() < clockNotice:
-		return pages.State{Level: pages.Good, Text: "agrees with those of the database and of Redis"}
+		return pages.State{Level: pages.Good, Text: "agrees with that of " + strings.Join(compared, " and that of ")}
 	}
 	level, word := pages.Warning, "ahead of"
 	if worst < 0 {
@@ -81,7 +83,7 @@ func (s *Server) compareClocks(ctx context.Context) pages.State {
 	if worst.Abs() >= clockLimit {
 		level = pages.Failed
 	}
-	return pages.State{Level: level, Text: fmt.Sprintf("is %v %s that of %s", worst.Abs().Round(100*time.Millisecond), word, names)}
+	return pages.State{Level: level, Text: fmt.Sprintf("is %v %s that of %s", worst.Abs().Round(100*time.Millisecond), word, farthest)}
 }
 
 // lookAtCertificates finds the certificate that expires first.

@@ -3,7 +3,6 @@ package console
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"chit/admin"
 	"chit/models"
@@ -41,13 +40,10 @@ type revocationView struct {
 	Finished    bool   `json:"finished"`     // false: keys are deleted in the background
 }
 
-// promptly is how long an answer waits for a revocation to be finished. Even a small one takes 100 ms.
-const promptly = 300 * time.Millisecond
-
 // finish finishes a revocation in the background. It returns 202 if that takes long.
 func (x *call) finish(r *admin.Revocation) (status int, view *revocationView) {
 	view = &revocationView{ClientID: r.ClientID, Before: r.Before.Unix()}
-	state := x.api.Work.Start(r).Wait(promptly)
+	state := x.api.Work.Start(r).Wait(admin.Promptly)
 	view.KeysRemoved, view.Finished = state.KeysRemoved, !state.EndedAt.IsZero()
 	if !view.Finished {
 		return http.StatusAccepted, view

@@ -18,7 +18,7 @@ func TestWrongClock(t *testing.T) {
 	s := apptest.On(t, apptest.Database(t), &apptest.Redis{URL: "redis://" + mini.Addr()})
 	v := operator(t, s, "alice", "chit:admin")
 	v.get(200, "/")
-	v.sees(`<span class="badge good">OK</span> <strong>Clock</strong> <span>agrees with those of the database and of Redis`)
+	v.sees(`<span class="badge good">OK</span> <strong>Clock</strong> <span>agrees with that of the database and that of Redis`)
 	for off, want := range map[time.Duration]string{
 		-10 * time.Minute: `<span class="badge failed">Failed</span> <strong>Clock</strong> <span>is 10m0s ahead of that of Redis`,
 		20 * time.Second:  `<span class="badge warning">Look</span> <strong>Clock</strong> <span>is 20s behind that of Redis`,

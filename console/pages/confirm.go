@@ -3,6 +3,7 @@ package pages
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -23,7 +24,7 @@ type confirmPage struct {
 }
 
 // ask shows the question about a client. effects returns what will happen, given how many tokens end.
-func (v *visit) ask(action, button string, effects func(client *models.Client, tokens string) []string) error {
+func (v *visit) ask(action, button string, effects func(tokens string) []string) error {
 	client, err := v.Actions.Clients.Find(v.context(), v.r.URL.Query().Get("id"))
 	if err != nil {
 		return err
@@ -32,7 +33,7 @@ func (v *visit) ask(action, button string, effects func(client *models.Client, t
 		Question: fmt.Sprintf("%s %s?", button, client.ClientID), Action: action, Button: button,
 		Fields: map[string]string{"id": client.ClientID, "version": client.Version()}, Back: clientURL(client.ClientID),
 	}
-	page.Effects = effects(client, v.tokensOf(*client))
+	page.Effects = effects(v.tokensOf(*client))
 	if client.ClientID == v.operator.ClientID {
 		page.Effects = append(page.Effects, "This is your own client: your session ends, too.")
 	}
@@ -59,7 +60,7 @@ func (v *visit) tokensOf(clients ...models.Client) string {
 
 // askDisable is GET /client/disable.
 func (v *visit) askDisable() error {
-	return v.ask("/client/disable", "Disable", func(_ *models.Client, tokens string) []string {
+	return v.ask("/client/disable", "Disable", func(tokens string) []string {
 		return []string{"It cannot get tokens any more, until you enable it.", "This ends " + tokens + ", at once and on every node. Enabling the client does not bring them back."}
 	})
 }
@@ -70,12 +71,9 @@ func (v *visit) disable() error {
 	if err != nil {
 		return err
 	}
-	v.Work.Start(ended).Wait(promptly)
+	v.Work.Start(ended).Wait(admin.Promptly)
 	return v.redirect(clientURL(v.r.PostForm.Get("id")) + "&done=disabled")
 }
-
-// promptly is how long an answer waits for a revocation to be finished. The tokens are inactive in any case.
-const promptly = 300 * time.Millisecond
 
 // enable is POST /client/enable.
 func (v *visit) enable() error {
@@ -88,7 +86,7 @@ func (v *visit) enable() error {
 
 // askDelete is GET /client/delete.
 func (v *visit) askDelete() error {
-	return v.ask("/client/delete", "Delete", func(_ *models.Client, tokens string) []string {
+	return v.ask("/client/delete", "Delete", func(tokens string) []string {
 		return []string{"The client and its secrets are removed for good.", "This ends " + tokens + ", at once and on every node.", "To stop it only for a while, disable it instead."}
 	})
 }
@@ -100,13 +98,13 @@ func (v *visit) deleteClient() error {
 	if err != nil {
 		return err
 	}
-	v.Work.Start(ended).Wait(promptly)
-	return v.redirect("/clients?deleted=" + queryEscape(id))
+	v.Work.Start(ended).Wait(admin.Promptly)
+	return v.redirect("/clients?deleted=" + url.QueryEscape(id))
 }
 
 // askRevokeTokens is GET /client/revoke.
 func (v *visit) askRevokeTokens() error {
-	return v.ask("/client/revoke", "End all tokens of", func(_ *models.Client, tokens string) []string {
+	return v.ask("/client/revoke", "End all tokens of", func(tokens string) []string {
 		return []string{"This ends " + tokens + ", at once and on every node.", "The client can get new ones with its secret. If the secret has leaked, rotate it."}
 	})
 }
@@ -117,7 +115,7 @@ func (v *visit) revokeTokens() error {
 	if err != nil {
 		return err
 	}
-	v.Work.Start(ended).Wait(promptly)
+	v.Work.Start(ended).Wait(admin.Promptly)
 	return v.redirect(clientURL(ended.ClientID) + "&done=revoked")
 }
 
@@ -127,7 +125,6 @@ type rotatePage struct {
 	Version  string
 	Tokens   string
 	Overlaps []overlap
-	Fault    string
 }
 
 type overlap struct {

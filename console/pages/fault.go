@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -57,7 +58,7 @@ func (v *visit) answer(err error) {
 	} else {
 		v.status, page.Detail = console.Explain(err)
 		page.Detail = sentence(page.Detail)
-		title = titles[v.status]
+		title = cmp.Or(titles[v.status], http.StatusText(v.status))
 		if v.status == http.StatusPreconditionFailed {
 			page.Detail = "Nothing was changed. Look at the client as it is now, and repeat your change."
 		}

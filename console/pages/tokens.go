@@ -46,17 +46,15 @@ func (v *visit) tokensOfClient() error {
 	page := tokensPage{Client: client, Tokens: live, Done: query.Get("done")}
 	counts, err := v.Actions.CountTokens(v.context(), *client)
 	page.Total, page.Counted = counts[client.ClientID], err == nil
-	at := "/client/tokens?id=" + queryEscape(client.ClientID)
+	at := "/client/tokens?id=" + url.QueryEscape(client.ClientID)
 	if query.Get("after") != "" {
 		page.Pager.First = at
 	}
 	if next != "" {
-		page.Pager.Next = at + "&after=" + queryEscape(next)
+		page.Pager.Next = at + "&after=" + url.QueryEscape(next)
 	}
 	return v.show(http.StatusOK, "tokens_of_client", "Tokens of "+client.ClientID, page)
 }
-
-func queryEscape(text string) string { return url.QueryEscape(text) }
 
 type lookUpPage struct{ Fault, Done string }
 
@@ -144,7 +142,7 @@ func (v *visit) revokeToken() error {
 	if page.Client == nil {
 		return v.redirect("/tokens?done=revoked")
 	}
-	return v.redirect("/client/tokens?id=" + queryEscape(page.ClientID) + "&done=revoked")
+	return v.redirect("/client/tokens?id=" + url.QueryEscape(page.ClientID) + "&done=revoked")
 }
 
 // askRevokeAll is GET /tokens/revoke.
