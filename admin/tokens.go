@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 
 	"chit/models"
 )
@@ -42,4 +43,14 @@ func (a Actions) CountTokens(ctx context.Context, clients ...models.Client) (map
 		}
 	}
 	return a.Tokens.Count(ctx, enabled...)
+}
+
+// Inspect returns the client of a token, which is nil if it does not exist any more, and why the token is inactive,
+// which is nil or a models.Inactive.
+func (a Actions) Inspect(ctx context.Context, token models.AccessToken) (issuer *models.Client, inactive, err error) {
+	issuer, err = a.Clients.Find(ctx, token.ClientID)
+	if err != nil && !errors.Is(err, models.ErrClientNotFound) {
+		return nil, nil, err
+	}
+	return issuer, token.Check(issuer, a.Tokens.Now()), nil
 }

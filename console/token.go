@@ -171,11 +171,11 @@ func (x *call) tokenInBody() (models.AccessToken, error) {
 
 // answerToken answers with a token and its state.
 func (x *call) answerToken(token models.AccessToken) error {
-	issuer, err := x.api.Actions.Clients.Find(x.context(), token.ClientID)
-	if err != nil && !errors.Is(err, models.ErrClientNotFound) {
+	_, inactive, err := x.api.Actions.Inspect(x.context(), token)
+	if err != nil {
 		return err
 	}
-	return x.JSON(http.StatusOK, tokenViewOf(token, token.Check(issuer, x.api.Now())))
+	return x.JSON(http.StatusOK, tokenViewOf(token, inactive))
 }
 
 // end revokes a token and answers with it.

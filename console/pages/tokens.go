@@ -92,13 +92,12 @@ func (v *visit) find(jti string) (page tokenPage, err error) {
 	if page.AccessToken, err = v.Actions.Tokens.FindByID(v.context(), jti); err != nil {
 		return page, err
 	}
-	page.Client, err = v.Actions.Clients.Find(v.context(), page.ClientID)
-	if err != nil && !errors.Is(err, models.ErrClientNotFound) {
+	var inactive error
+	if page.Client, inactive, err = v.Actions.Inspect(v.context(), page.AccessToken); err != nil {
 		return page, err
 	}
-	why := page.Check(page.Client, v.Now())
-	page.Active, page.Own = why == nil, page.ID == v.operator.ID
-	if reason, is := errors.AsType[models.Inactive](why); is {
+	page.Active, page.Own = inactive == nil, page.ID == v.operator.ID
+	if reason, is := errors.AsType[models.Inactive](inactive); is {
 		page.Reason = strings.ReplaceAll(string(reason), "_", " ")
 	}
 	return page, nil
