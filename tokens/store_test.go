@@ -57,6 +57,7 @@ func TestStore(t *testing.T) {
 			t.Run("revoke", s.revoke)
 			t.Run("not found", s.notFound)
 			t.Run("expiry", s.expiry)
+			t.Run("once", s.once)
 			t.Run("index outlives a lowered lifetime", s.loweredLifetime)
 			t.Run("index is trimmed", s.trimmed)
 			t.Run("cancelled", s.cancelled)
