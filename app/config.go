@@ -57,8 +57,9 @@ type Config struct {
 	LogFormat         string   `env:"CHIT_LOG_FORMAT" placeholder:"json|text" help:"Format of the log on standard error (default text if embedded, else json)."`
 	LogLevel          string   `env:"CHIT_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
 
-	Auditing   `embed:""`
-	Throttling `embed:""`
+	Auditing      `embed:""`
+	Throttling    `embed:""`
+	StrongClients `embed:""`
 }
 
 // Embedded reports whether the database and Redis are embedded in the process.
@@ -198,6 +199,7 @@ func (c *Config) Complete() error {
 		traces.Check(),
 		c.Auditing.Check(),
 		c.Throttling.check(),
+		c.StrongClients.check(),
 	)...)
 }
 

@@ -141,6 +141,11 @@ func TestRolesSuffice(t *testing.T) {
 	if g.redis.CLI("KEYS", "oauth:throttle:*") == "" {
 		t.Error("the failure is not counted in Redis")
 	}
+	signer := apptest.NewSigner(t, "ES256", "")
+	apptest.Psql(t, g.database.URL, "INSERT INTO oauth_client (client_id, token_endpoint_auth_method, jwks) VALUES ('signing-job', 'private_key_jwt', '"+apptest.JWKS(signer)+"')")
+	if got := p.Post("/token", "", "", tokenPlease+"&"+apptest.AssertionForm(signer.Assertion("signing-job"))); got.Status != http.StatusOK {
+		t.Errorf("by an assertion: %d %s", got.Status, got.Body)
+	}
 	token := p.Token("billing-job", secret)
 	if got := p.Post("/revoke", "billing-job", secret, "token="+token); got.Status != http.StatusOK {
 		t.Errorf("revocation: %d %s", got.Status, got.Body)

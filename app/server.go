@@ -138,26 +138,31 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 	}
 	s.current = clients.current
 	s.openAudit(registry, log)
+	verifier, err := s.newVerifier(log)
+	if err != nil {
+		return nil, err
+	}
 	metrics := handlers.NewMetrics(registry)
 	return &handlers.API{
-		Clients:   clients.find,
-		Usage:     s.usage(registry, metrics.Durations, log),
-		OnRetired: s.clients.NoteUse,
-		Tokens:    s.tokens,
-		Checks:    []handlers.Check{{Name: "database", Ping: s.clients.Ping, Spared: clients.usable}, {Name: "redis", Ping: s.tokens.Ping}},
-		Issuer:    s.config.Issuer,
-		TokenTTL:  s.config.TokenTTL.Duration,
-		Timeout:   s.config.RequestTimeout.Duration,
-		Now:       time.Now,
-		Log:       log,
-		Metrics:   metrics,
-		Failures:  s.failures(),
-		Proxies:   s.config.TrustedProxies.prefixes,
-		Tracer:    s.tracer,
-		Gates:     handlers.NewGates(s.config.maxConcurrent(), s.config.RequestTimeout.Duration/2, registry),
-		Subscribe: clients.subscribe,
-		Current:   clients.current,
-		Audit:     s.audit.Note,
+		Clients:    clients.find,
+		Usage:      s.usage(registry, metrics.Durations, log),
+		OnRetired:  s.clients.NoteUse,
+		Tokens:     s.tokens,
+		Checks:     []handlers.Check{{Name: "database", Ping: s.clients.Ping, Spared: clients.usable}, {Name: "redis", Ping: s.tokens.Ping}},
+		Issuer:     s.config.Issuer,
+		TokenTTL:   s.config.TokenTTL.Duration,
+		Timeout:    s.config.RequestTimeout.Duration,
+		Now:        time.Now,
+		Log:        log,
+		Metrics:    metrics,
+		Failures:   s.failures(),
+		Assertions: verifier,
+		Proxies:    s.config.TrustedProxies.prefixes,
+		Tracer:     s.tracer,
+		Gates:      handlers.NewGates(s.config.maxConcurrent(), s.config.RequestTimeout.Duration/2, registry),
+		Subscribe:  clients.subscribe,
+		Current:    clients.current,
+		Audit:      s.audit.Note,
 	}, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/trace"
 
+	"chit/assertions"
 	"chit/audit"
 	"chit/invalidations"
 	"chit/models"
@@ -53,21 +54,23 @@ type Check struct {
 
 // API is what the public listener serves. All fields except Proxies, Tracer and Audit must be set.
 type API struct {
-	Clients   Clients
-	Tokens    Tokens
-	Failures  Failures
-	Proxies   []netip.Prefix // X-Forwarded-For is read from these only
-	Checks    []Check
-	Usage     *usage.Tracker
-	OnRetired func(models.RetiredSecret) // called for each use of a retired secret; must not block
-	Issuer    string                     // URL, the iss of introspection and of the metadata
-	TokenTTL  time.Duration              // lifetime of tokens whose client has none of its own
-	Timeout   time.Duration              // for a request, from the end of its body; half of it for a readiness check
-	Now       func() time.Time
-	Log       *slog.Logger
-	Metrics   *Metrics
-	Tracer    trace.Tracer // nil: there are no traces
-	Gates     Gates        // limits in front of the POST endpoints
+	Clients  Clients
+	Tokens   Tokens
+	Failures Failures
+	// Assertions authenticates clients that sign assertions, or that other issuers vouch for.
+	Assertions *assertions.Verifier
+	Proxies    []netip.Prefix // X-Forwarded-For is read from these only
+	Checks     []Check
+	Usage      *usage.Tracker
+	OnRetired  func(models.RetiredSecret) // called for each use of a retired secret; must not block
+	Issuer     string                     // URL, the iss of introspection and of the metadata
+	TokenTTL   time.Duration              // lifetime of tokens whose client has none of its own
+	Timeout    time.Duration              // for a request, from the end of its body; half of it for a readiness check
+	Now        func() time.Time
+	Log        *slog.Logger
+	Metrics    *Metrics
+	Tracer     trace.Tracer // nil: there are no traces
+	Gates      Gates        // limits in front of the POST endpoints
 	// Audit is called with each event of the audit trail except issued tokens, and must not block; nil: it is not
 	// called.
 	Audit func(audit.Event)

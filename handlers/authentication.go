@@ -2,20 +2,14 @@ package handlers
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
-	"net/http"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
+	"chit/assertions"
 	"chit/models"
 )
-
-// credentials are a client's id and secret. A request may have more than one reading of them.
-type credentials struct{ id, secret string }
 
 // endpoint handles a request after client authentication.
 type endpoint func(ctx context.Context, x *exchange, client *models.Client, form form) error
@@ -89,7 +83,7 @@ func (a *API) admit(ctx context.Context, x *exchange, readings []credentials) (*
 	var found [maxReadings]*models.Client
 	for i, reading := range readings {
 		client, err := a.Clients.Find(ctx, reading.id)
-		if err = a.open(x, client, err, reading.secret, started); !errors.Is(err, models.ErrAuthenticationFailed) {
+		if err = a.open(ctx, x, look{client, err, started, assertions.First}, &readings[i]); !errors.Is(err, models.ErrAuthenticationFailed) {
 			return client, a.proven(ctx, x, err)
 		}
 		found[i] = client
@@ -103,32 +97,51 @@ func (a *API) admit(ctx context.Context, x *exchange, readings []credentials) (*
 		if client != nil { // an unknown client was just looked up in the database
 			client, err = a.Clients.FindSince(ctx, reading.id, started)
 		}
-		if refusal = a.open(x, client, err, reading.secret, started); !errors.Is(refusal, models.ErrAuthenticationFailed) {
+		if refusal = a.open(ctx, x, look{client, err, started, assertions.Last}, &readings[i]); !errors.Is(refusal, models.ErrAuthenticationFailed) {
 			return client, a.proven(ctx, x, refusal)
 		}
 	}
 	return nil, refusal
 }
 
-// open checks the secret of a client, given the result of looking the client up. It returns no error if the
-// secret is correct.
+// look is a look at a client: the result of finding it, and how to check its credentials.
+type look struct {
+	client *models.Client // nil: it is unknown
+	err    error
+	now    time.Time
+	assertions.Look
+}
+
+// open checks the credentials of a client. It returns no error if they are right.
 //
 // It keeps the client's id for the log only if the client exists, because people paste secrets and tokens
 // into the wrong field.
-func (a *API) open(x *exchange, client *models.Client, found error, secret string, now time.Time) error {
-	if found != nil && !errors.Is(found, models.ErrClientNotFound) {
-		return found
+func (a *API) open(ctx context.Context, x *exchange, at look, shown *credentials) error {
+	if at.err != nil && !errors.Is(at.err, models.ErrClientNotFound) {
+		return at.err
 	}
-	retired, err := client.Authenticate(secret, now)
-	if client != nil {
-		x.clientID = client.ClientID
+	if at.client != nil {
+		x.clientID = at.client.ClientID
 	}
+	err := a.check(ctx, x, at, shown)
+	if err == nil {
+		x.shown = shown
+	}
+	return err
+}
+
+// check checks the credentials by the method with which they were sent.
+func (a *API) check(ctx context.Context, x *exchange, at look, shown *credentials) error {
+	switch {
+	case shown.malformed != nil:
+		return shown.malformed
+	case shown.method == models.PrivateKeyJWT:
+		return a.Assertions.Verify(ctx, shown.assertion, at.client, at.now, at.Look)
+	}
+	retired, err := at.client.Authenticate(shown.method, shown.secret, at.now)
 	if retired != nil {
 		x.retired = true
 		a.OnRetired(*retired)
-	}
-	if err == nil {
-		x.secret = secret
 	}
 	return err
 }
@@ -139,64 +152,4 @@ func (a *API) proven(ctx context.Context, x *exchange, err error) error {
 		return err
 	}
 	return x.pass(ctx, a.Gates.Known)
-}
-
-// clientCredentials returns the readings of the client's credentials. There are none, one, or two if HTTP
-// Basic can be read both form-encoded and raw.
-func clientCredentials(r *http.Request, form form) ([]credentials, error) {
-	headers := r.Header.Values("Authorization")
-	if len(headers) == 0 {
-		if form.get("client_id") == "" {
-			return nil, nil
-		}
-		return []credentials{{form.get("client_id"), form.get("client_secret")}}, nil
-	}
-	if len(headers) > 1 || form.get("client_secret") != "" {
-		return nil, errTwoAuthentications
-	}
-	readings := parseBasic(headers[0])
-	if id := form.get("client_id"); id != "" && len(readings) > 0 {
-		readings = withID(readings, id)
-		if len(readings) == 0 {
-			return nil, errTwoClientIDs
-		}
-	}
-	return readings, nil
-}
-
-func withID(readings []credentials, id string) []credentials {
-	var same []credentials
-	for _, reading := range readings {
-		if reading.id == id {
-			same = append(same, reading)
-		}
-	}
-	return same
-}
-
-// parseBasic parses an Authorization header with the scheme Basic. RFC 6749 §2.3.1 requires that id and
-// secret are form-encoded before they are joined, but curl -u and many clients join them as they are. If
-// the two readings differ, both are returned, that of the RFC first. Another scheme or a malformed header
-// gives no reading.
-func parseBasic(header string) []credentials {
-	scheme, encoded, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Basic") {
-		return nil
-	}
-	joined, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
-	if err != nil || !utf8.Valid(joined) {
-		return nil
-	}
-	id, secret, found := strings.Cut(string(joined), ":")
-	if !found {
-		return nil
-	}
-	raw := credentials{id, secret}
-	decodedID, idErr := decode(id)
-	decodedSecret, secretErr := decode(secret)
-	decoded := credentials{decodedID, decodedSecret}
-	if idErr != nil || secretErr != nil || decoded == raw {
-		return []credentials{raw}
-	}
-	return []credentials{decoded, raw}
 }

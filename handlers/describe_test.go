@@ -19,18 +19,22 @@ func TestMetadata(t *testing.T) {
 		if issuer != base {
 			answer = s.Get("/.well-known/oauth-authorization-server/m2m")
 		}
-		methods := []any{"client_secret_basic", "client_secret_post"}
+		methods := []any{"client_secret_basic", "client_secret_post", "private_key_jwt"}
+		algorithms := []any{"RS256", "PS256", "ES256", "EdDSA", "Ed25519"}
 		want := map[string]any{
-			"issuer":                                        issuer,
-			"token_endpoint":                                base + "/token",
-			"introspection_endpoint":                        base + "/introspect",
-			"revocation_endpoint":                           base + "/revoke",
-			"invalidation_endpoint":                         base + "/invalidations",
-			"response_types_supported":                      []any{},
-			"grant_types_supported":                         []any{"client_credentials"},
-			"token_endpoint_auth_methods_supported":         methods,
-			"introspection_endpoint_auth_methods_supported": methods,
-			"revocation_endpoint_auth_methods_supported":    methods,
+			"issuer":                                                   issuer,
+			"token_endpoint":                                           base + "/token",
+			"introspection_endpoint":                                   base + "/introspect",
+			"revocation_endpoint":                                      base + "/revoke",
+			"invalidation_endpoint":                                    base + "/invalidations",
+			"response_types_supported":                                 []any{},
+			"grant_types_supported":                                    []any{"client_credentials"},
+			"token_endpoint_auth_methods_supported":                    methods,
+			"introspection_endpoint_auth_methods_supported":            methods,
+			"revocation_endpoint_auth_methods_supported":               methods,
+			"token_endpoint_auth_signing_alg_values_supported":         algorithms,
+			"introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+			"revocation_endpoint_auth_signing_alg_values_supported":    algorithms,
 		}
 		if diff := cmp.Diff(want, answer.JSON()); diff != "" || answer.Status != 200 {
 			t.Errorf("%s: %d %s", issuer, answer.Status, diff)

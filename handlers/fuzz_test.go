@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"testing"
 	"unicode/utf8"
+
+	"chit/models"
 )
 
 // For any body, the parsed form agrees with the standard library, has no empty value and is UTF-8.
@@ -55,7 +57,7 @@ func FuzzParseBasic(f *testing.F) {
 		}
 		for _, reading := range readings {
 			if !utf8.ValidString(reading.id) || !utf8.ValidString(reading.secret) {
-				t.Errorf("%q gave %q", header, reading)
+				t.Errorf("%q gave %+v", header, reading)
 			}
 		}
 		if !utf8.ValidString(id) || !utf8.ValidString(secret) {
@@ -63,8 +65,8 @@ func FuzzParseBasic(f *testing.F) {
 		}
 		joined := url.QueryEscape(id) + ":" + url.QueryEscape(secret)
 		readings = parseBasic("Basic " + base64.StdEncoding.EncodeToString([]byte(joined)))
-		if len(readings) == 0 || readings[0] != (credentials{id, secret}) {
-			t.Errorf("%q and %q are read as %q", id, secret, readings)
+		if len(readings) == 0 || readings[0] != (credentials{id: id, method: models.SecretBasic, secret: secret}) {
+			t.Errorf("%q and %q are read as %+v", id, secret, readings)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"chit/assertions"
 	"chit/invalidations"
 	"chit/models"
 )
@@ -74,14 +75,14 @@ func (a *API) stream(x *exchange, receiver *invalidations.Receiver, control *htt
 	}
 }
 
-// stillReceives looks at the client again. It returns an error unless the secret of the request still opens
-// it and it is a resource server. If the database does not answer, the error wraps models.ErrUnavailable.
+// stillReceives looks at the client again. It returns an error unless the credentials of the request are still
+// right and the client is a resource server. If the database does not answer, the error wraps models.ErrUnavailable.
 func (a *API) stillReceives(ctx context.Context, x *exchange) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
 	now := a.Now()
 	client, err := a.Clients.FindSince(ctx, x.clientID, now)
-	if err := a.open(x, client, err, x.secret, now); err != nil {
+	if err := a.open(ctx, x, look{client, err, now, assertions.Again}, x.shown); err != nil {
 		return err
 	}
 	if !client.IsResourceServer {

@@ -73,7 +73,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	for _, result := range results {
 		m.introspections[result] = introspections.WithLabelValues(result)
 	}
-	for _, reason := range []string{"unknown client", "wrong secret", "client is disabled", "no credentials", "throttled"} {
+	for _, reason := range []string{"unknown client", "wrong secret", "wrong assertion", "wrong certificate", "another method", "client is disabled", "no credentials", "throttled"} {
 		m.refusals.WithLabelValues(metricName(reason))
 	}
 	for _, event := range []string{eventTokenIssued, eventTokenRevoked, eventAuthenticationRefused, eventAuthenticationThrottled, eventRetiredSecretUsed} {

@@ -36,9 +36,9 @@ type exchange struct {
 	echo.Context
 	started   time.Time
 	requestID string
-	address   string // result of RealIP
-	clientID  string // only of a client that exists
-	secret    string // with which the client has authenticated; for a stream that checks it again
+	address   string       // result of RealIP
+	clientID  string       // only of a client that exists
+	shown     *credentials // with which the client has authenticated; for a stream that checks them again
 	jti       string
 	reason    string        // why a token is inactive
 	result    string        // of an introspection: active, or the reason

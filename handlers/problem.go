@@ -52,7 +52,7 @@ var (
 	errBodyUnreadable     = invalidRequest("the body could not be read to its end")
 	errTooManyParameters  = invalidRequest("there are more than 64 parameters")
 	errRepeatedParameter  = invalidRequest("a parameter is given more than once")
-	errTwoAuthentications = invalidRequest("use one way of client authentication: the Authorization header or client_id and client_secret in the body")
+	errTwoAuthentications = invalidRequest("use one way of client authentication: the Authorization header, client_id and client_secret in the body, or client_assertion")
 	errTwoClientIDs       = invalidRequest("the client_id in the body is not that of the Authorization header")
 	errGrantTypeMissing   = invalidRequest("grant_type is missing: send grant_type=client_credentials")
 	errTokenMissing       = invalidRequest("token is missing")
@@ -69,7 +69,7 @@ var problems = []struct {
 	problem
 }{
 	{models.ErrAuthenticationFailed, problem{status: http.StatusUnauthorized, code: "invalid_client",
-		description: "client authentication failed: unknown client, wrong secret, or no credentials"}},
+		description: "client authentication failed: unknown client, wrong credentials, or none"}},
 	{models.ErrPublicClient, *refused("unauthorized_client", "public clients are refused: this server is for clients that can keep a secret")},
 	{models.ErrGrantNotAllowed, *refused("unauthorized_client", "the client is not registered for the grant type client_credentials")},
 	{models.ErrScopeNotAllowed, *refused("invalid_scope", "a requested scope is not among those allowed for the client")},

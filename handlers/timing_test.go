@@ -30,13 +30,13 @@ type difference struct {
 
 func (d difference) leaks() bool { return math.Abs(d.t) > leakT && math.Abs(d.share) > leakShare }
 
-// timings runs two calls 100,000 times in random order, and compares their times as dudect does (Reparaz,
+// timings makes count calls, of two kinds in random order, and compares their times as dudect does (Reparaz,
 // Balasch, Verbauwhede: Dude, is my code constant time?). It uses Welch's t, also for the times below
 // several percentiles, because the scheduler adds to the slow end. It returns the difference with the
 // highest t among those that are leaks, or among all if there is none.
-func timings(calls [2]func()) (worst difference) {
+func timings(calls [2]func(), count int) (worst difference) {
 	var took [2][]float64
-	for range timedCalls {
+	for range count {
 		class := rand.IntN(2)
 		started := time.Now()
 		calls[class]()
@@ -82,7 +82,7 @@ func moments(values []float64) (mean, variance float64) {
 
 // leak reports whether each of three runs finds a leak. A noisy machine seldom causes the same difference
 // three times.
-func leak(t *testing.T, calls [2]func()) bool {
+func leak(t *testing.T, calls [2]func(), count int) bool {
 	t.Helper()
 	build, _ := debug.ReadBuildInfo()
 	if slices.Contains(build.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
@@ -90,7 +90,7 @@ func leak(t *testing.T, calls [2]func()) bool {
 	}
 	var runs [3]difference
 	for i := range runs {
-		runs[i] = timings(calls)
+		runs[i] = timings(calls, count)
 		t.Logf("t %.1f, %.1f %% of a call", runs[i].t, 100*runs[i].share)
 		if !runs[i].leaks() || math.Signbit(runs[i].t) != math.Signbit(runs[0].t) {
 			return false
@@ -130,12 +130,12 @@ func TestAuthenticationTiming(t *testing.T) {
 	}
 	known, short, hashless := named(rightSecret), named("short"), &models.Client{ClientID: "known"}
 	authenticate := func(client *models.Client, secret string) func() {
-		return func() { _, _ = client.Authenticate(secret, now) }
+		return func() { _, _ = client.Authenticate(models.SecretBasic, secret, now) }
 	}
 	api := &API{Clients: memory{"known": known}, Now: func() time.Time { return now }, Gates: NewGates(4, time.Second, prometheus.NewRegistry())}
 	var x exchange
 	admit := func(id, secret string) func() {
-		readings := []credentials{{id, secret}}
+		readings := []credentials{{id: id, method: models.SecretBasic, secret: secret}}
 		return func() {
 			_, _ = api.admit(t.Context(), &x, readings)
 			x.leave()
@@ -155,7 +155,7 @@ func TestAuthenticationTiming(t *testing.T) {
 		{"admission, wrong at the start and at the end", [2]func(){admit("known", wrongEarly), admit("known", wrongLate)}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if leak(t, row.calls) {
+			if leak(t, row.calls, timedCalls) {
 				t.Error("the two can be told apart by the clock")
 			}
 		})
@@ -173,7 +173,7 @@ func TestTimingSeesALeak(t *testing.T) {
 			}
 		}
 	}
-	if !leak(t, [2]func(){leaky(wrongEarly), leaky(wrongLate)}) {
+	if !leak(t, [2]func(){leaky(wrongEarly), leaky(wrongLate)}, timedCalls) {
 		t.Error("not seen")
 	}
 }

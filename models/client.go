@@ -33,11 +33,20 @@ type Client struct {
 	TokenTTLSeconds     *int64 `gorm:"column:token_ttl_seconds"` // nil: the server's default
 	DisabledAt          *time.Time
 	TokensRevokedBefore *time.Time // tokens issued at or before this time are inactive
+	AuthMethod          AuthMethod `gorm:"column:token_endpoint_auth_method"`
+	JWKS                Text       `gorm:"column:jwks"`                       // public keys, as a JSON document
+	JWKSURI             Text       `gorm:"column:jwks_uri"`                   // where that document is
+	TLSSubjectDN        Text       `gorm:"column:tls_client_auth_subject_dn"` // of the client's certificate (RFC 4514)
+	TLSSANDNS           Text       `gorm:"column:tls_client_auth_san_dns"`
+	TLSSANURI           Text       `gorm:"column:tls_client_auth_san_uri"`
 	CreatedAt           time.Time
 	UpdatedAt           time.Time
 
 	RetiredSecrets []RetiredSecret `gorm:"foreignKey:ClientID;references:ClientID"`
+	Federations    []Federation    `gorm:"foreignKey:ClientID;references:ClientID"`
 	Use            *Use            `gorm:"foreignKey:ClientID;references:ClientID"` // nil: not asked for
+	// FederationsErr is why Federations could not be read; nil: they were. It wraps ErrUnavailable.
+	FederationsErr error `gorm:"-"`
 }
 
 // TableName returns the name of the table in SQL.
@@ -56,9 +65,12 @@ type Refusal string
 
 // The reasons why authentication failed.
 const (
-	UnknownClient  Refusal = "unknown client"
-	WrongSecret    Refusal = "wrong secret"
-	ClientDisabled Refusal = "client is disabled"
+	UnknownClient    Refusal = "unknown client"
+	WrongSecret      Refusal = "wrong secret"
+	WrongAssertion   Refusal = "wrong assertion"
+	WrongCertificate Refusal = "wrong certificate"
+	WrongMethod      Refusal = "another method"
+	ClientDisabled   Refusal = "client is disabled"
 )
 
 func (r Refusal) Error() string { return ErrAuthenticationFailed.Error() + ": " + string(r) }
@@ -66,11 +78,10 @@ func (r Refusal) Error() string { return ErrAuthenticationFailed.Error() + ": " 
 // Is reports true for ErrAuthenticationFailed.
 func (r Refusal) Is(target error) bool { return target == ErrAuthenticationFailed }
 
-// Authenticate checks the secret of the client at the time now. It returns no error if the secret is
-// correct. It returns ErrPublicClient for a public client, and an error that wraps ErrAuthenticationFailed
-// otherwise. If the secret is a retired one that has not expired, Authenticate returns that too. A nil
+// Authenticate checks a secret of the client, sent by this method, at the time now. It returns no error if
+// the secret is correct. It returns ErrPublicClient for a public client, and a Refusal otherwise. If the secret is a retired one that has not expired, Authenticate returns that too. A nil
 // client is an unknown client, and takes as long as a wrong secret.
-func (c *Client) Authenticate(secret string, now time.Time) (retired *RetiredSecret, err error) {
+func (c *Client) Authenticate(method AuthMethod, secret string, now time.Time) (retired *RetiredSecret, err error) {
 	known := c != nil
 	if !known {
 		c = &Client{}
@@ -92,10 +103,11 @@ func (c *Client) Authenticate(secret string, now time.Time) (retired *RetiredSec
 		return nil, UnknownClient
 	case !opened:
 		return nil, WrongSecret
-	case c.Disabled():
-		return nil, ClientDisabled
-	case c.IsPublic:
-		return nil, ErrPublicClient
+	case !c.IsPublic && !c.Accepts(method):
+		return nil, WrongMethod
+	}
+	if err := c.Admit(); err != nil {
+		return nil, err
 	}
 	return retired, nil
 }

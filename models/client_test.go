@@ -48,7 +48,7 @@ func TestAuthenticate(t *testing.T) {
 		{"secret of any characters", &models.Client{ClientSecretHash: models.HashSecret("pä$$ :%+&=\x00")}, "pä$$ :%+&=\x00", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			retired, err := row.client.Authenticate(row.secret, now)
+			retired, err := row.client.Authenticate(models.SecretBasic, row.secret, now)
 			if !errors.Is(err, row.want) {
 				t.Errorf("got %v, want %v", err, row.want)
 			}

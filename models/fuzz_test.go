@@ -26,11 +26,11 @@ func FuzzAuthenticate(f *testing.F) {
 	f.Add("right", "right", "")
 	f.Fuzz(func(t *testing.T, secret, presented, stored string) {
 		client := &models.Client{ClientSecretHash: models.HashSecret(secret)}
-		if _, err := client.Authenticate(presented, time.Time{}); (err == nil) != (presented == secret && secret != "") {
+		if _, err := client.Authenticate(models.SecretBasic, presented, time.Time{}); (err == nil) != (presented == secret && secret != "") {
 			t.Errorf("%q for %q: %v", presented, secret, err)
 		}
 		client.ClientSecretHash = stored
-		if _, err := client.Authenticate(presented, time.Time{}); err == nil && stored != models.HashSecret(presented) {
+		if _, err := client.Authenticate(models.SecretBasic, presented, time.Time{}); err == nil && stored != models.HashSecret(presented) {
 			t.Errorf("%q opens what has %q", presented, stored)
 		}
 	})

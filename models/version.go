@@ -8,13 +8,15 @@ import (
 )
 
 // Version identifies the state of the client's row. It changes with every change of the row; retired
-// secrets and the times of last use are not part of it. It is a digest, so it reveals no hash of a secret.
+// secrets, federations and the times of last use are not part of it. It is a digest, so it reveals no hash of
+// a secret.
 func (c *Client) Version() string {
 	digest := sha256.New()
 	for _, value := range []any{
 		c.ClientID, c.ClientSecretHash, c.ClientName, c.RedirectURIs, c.AllowedScopes, c.GrantTypes,
 		c.IsPublic, c.IsResourceServer, text(c.TokenTTLSeconds),
 		instant(c.DisabledAt), instant(c.TokensRevokedBefore), instant(&c.CreatedAt), instant(&c.UpdatedAt),
+		c.AuthMethod, c.JWKS, c.JWKSURI, c.TLSSubjectDN, c.TLSSANDNS, c.TLSSANURI,
 	} {
 		fmt.Fprintf(digest, "%q ", fmt.Sprint(value))
 	}

@@ -209,7 +209,7 @@ func (s suite) administer(ctx context.Context, id string) map[string]error {
 
 // opens reports whether the secret authenticates the client at this time.
 func opens(client *models.Client, secret string, at time.Time) bool {
-	_, err := client.Authenticate(secret, at)
+	_, err := client.Authenticate(models.SecretBasic, secret, at)
 	return err == nil
 }
 

@@ -21,6 +21,8 @@ type Condition func(*models.Client) error
 var changeable = []string{
 	"client_secret_hash", "client_name", "allowed_scopes", "grant_types", "is_resource_server",
 	"token_ttl_seconds", "disabled_at", "tokens_revoked_before", "updated_at",
+	"token_endpoint_auth_method", "jwks", "jwks_uri",
+	"tls_client_auth_subject_dn", "tls_client_auth_san_dns", "tls_client_auth_san_uri",
 }
 
 // change alters a client's row and returns the client after the change. It calls alter with the time of the

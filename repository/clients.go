@@ -44,6 +44,9 @@ func (c *Clients) FindMany(ctx context.Context, ids []string) (map[string]*model
 	var secrets []models.RetiredSecret
 	db, asked := c.db.WithContext(ctx), rounded(ids)
 	err := db.Find(&clients, "client_id IN ?", asked).Error
+	if lacksSchema(err) {
+		err = db.Omit(sinceStrongClients...).Find(&clients, "client_id IN ?", asked).Error
+	}
 	if err == nil {
 		err = db.Find(&secrets, "client_id IN ?", asked).Error
 	}
@@ -59,7 +62,7 @@ func (c *Clients) FindMany(ctx context.Context, ids []string) (map[string]*model
 			client.RetiredSecrets = append(client.RetiredSecrets, secret)
 		}
 	}
-	return found, nil
+	return found, federate(db, found, asked)
 }
 
 // rounded repeats the last id until the number of ids is a power of two. So there are few different

@@ -39,7 +39,7 @@ func (c *Clients) CreateAll(ctx context.Context, clients []models.Client, done f
 // All returns all clients with their retired secrets, ordered by id.
 func (c *Clients) All(ctx context.Context) ([]models.Client, error) {
 	var clients []models.Client
-	if err := c.db.WithContext(ctx).Preload("RetiredSecrets").Order("client_id").Find(&clients).Error; err != nil {
+	if err := c.db.WithContext(ctx).Preload("RetiredSecrets").Preload("Federations").Order("client_id").Find(&clients).Error; err != nil {
 		return nil, unavailable("list clients", err)
 	}
 	return clients, nil

@@ -78,7 +78,7 @@ func TestFormats(t *testing.T) {
 	entries, _, _ := transfer.Read([]byte("client_id,client_secret\na,my-secret\n"), transfer.CSV)
 	if now := time.Now(); len(entries) != 1 {
 		t.Errorf("%v", entries)
-	} else if _, err := entries[0].Client.Authenticate("my-secret", now); err != nil {
+	} else if _, err := entries[0].Client.Authenticate(models.SecretBasic, "my-secret", now); err != nil {
 		t.Error(err)
 	}
 }

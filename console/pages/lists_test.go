@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"chit/app/apptest"
 	"chit/tokens"
@@ -97,9 +98,7 @@ func TestEndAllTokens(t *testing.T) {
 	v.send("/tokens/revoke", "word", "all")
 	v.is(200)
 	v.sees("All tokens have ended, also that of your session")
-	if s.Active("job", secret, token) {
-		t.Error("it is active")
-	}
+	apptest.Eventually(t, 10*time.Second, "the token has ended", func() bool { return !s.Active("job", secret, token) })
 }
 
 // Search, order and pages of the list of clients.

@@ -7,7 +7,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
+	"chit/admin"
 	"chit/models"
 	"chit/repository"
 	"chit/tokens"
@@ -180,6 +182,7 @@ func (v *visit) revokeAll() error {
 	if err != nil {
 		return err
 	}
-	v.Work.Start(ended)
+	v.Work.Start(ended).Wait(admin.Promptly)
+	v.setCookie(sessionCookie, "", -time.Second) // this node may not know yet that the session has ended
 	return v.redirect("/login?done=all")
 }

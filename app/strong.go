@@ -1,0 +1,83 @@
+package app
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"chit/assertions"
+	"chit/keys"
+)
+
+// StrongClients are the settings of clients without a shared secret.
+type StrongClients struct {
+	AssertionAudiences   string   `name:"assertion-audiences" env:"CHIT_ASSERTION_AUDIENCES" placeholder:"URL,…" help:"What the aud of a client assertion may be beside the issuer, such as the URL of the token endpoint (default none)."`
+	AssertionMaxLifetime Duration `name:"assertion-max-lifetime" env:"CHIT_ASSERTION_MAX_LIFETIME" default:"5m" placeholder:"DURATION" help:"How far ahead the exp of a client assertion may be (default ${default})."`
+	JWKSPrivate          string   `name:"jwks-private" env:"CHIT_JWKS_PRIVATE" default:"off" placeholder:"on|off" help:"Whether key documents may be fetched from private addresses (default ${default})."`
+	JWKSCA               string   `name:"jwks-ca" env:"CHIT_JWKS_CA" placeholder:"PATH" help:"Certificates of authorities, in PEM, that are trusted for key documents in addition to those of the system."`
+}
+
+// maxAssertionLifetime limits the records of used assertions in Redis.
+const maxAssertionLifetime = 24 * time.Hour
+
+// check returns every fault.
+func (c *StrongClients) check() error {
+	faults := []error{c.AssertionMaxLifetime.Check("CHIT_ASSERTION_MAX_LIFETIME", time.Second)}
+	if c.AssertionMaxLifetime.Duration > maxAssertionLifetime {
+		faults = append(faults, Fault("CHIT_ASSERTION_MAX_LIFETIME", "%v is too long: the most is %v", c.AssertionMaxLifetime.Duration, maxAssertionLifetime))
+	}
+	if !slices.Contains([]string{"on", "off"}, c.JWKSPrivate) {
+		faults = append(faults, Fault("CHIT_JWKS_PRIVATE", "%q is neither on nor off", c.JWKSPrivate))
+	}
+	if c.JWKSCA != "" {
+		if _, err := c.authorities(); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// authorities returns those that are trusted for key documents; nil: those of the system.
+func (c *StrongClients) authorities() (*x509.CertPool, error) {
+	if c.JWKSCA == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(c.JWKSCA)
+	if err != nil {
+		return nil, Fault("CHIT_JWKS_CA", "cannot be read: %v", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, Fault("CHIT_JWKS_CA", "has no certificate in PEM: %s", c.JWKSCA)
+	}
+	return pool, nil
+}
+
+// newVerifier returns what checks the assertions of clients.
+func (s *Server) newVerifier(log *slog.Logger) (*assertions.Verifier, error) {
+	inline, err := keys.NewInline()
+	if err != nil {
+		return nil, err
+	}
+	authorities, err := s.config.authorities()
+	if err != nil {
+		return nil, fmt.Errorf("key documents: %w", err)
+	}
+	fetcher := keys.NewFetcher(authorities, s.config.JWKSPrivate == "on")
+	others := strings.FieldsFunc(s.config.AssertionAudiences, func(r rune) bool { return r == ',' || r == ' ' })
+	return &assertions.Verifier{
+		Audiences:   append([]string{s.config.Issuer}, others...),
+		MaxLifetime: s.config.AssertionMaxLifetime.Duration,
+		Inline:      inline,
+		Documents:   &keys.Documents{Fetch: fetcher.Fetch, Now: time.Now, Log: log},
+		Once:        s.tokens.Once,
+	}, nil
+}
