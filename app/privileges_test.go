@@ -143,7 +143,7 @@ func TestRolesSuffice(t *testing.T) {
 	}
 	signer := apptest.NewSigner(t, "ES256", "")
 	apptest.Psql(t, g.database.URL, "INSERT INTO oauth_client (client_id, token_endpoint_auth_method, jwks) VALUES ('signing-job', 'private_key_jwt', '"+apptest.JWKS(signer)+"')")
-	if got := p.Post("/token", "", "", tokenPlease+"&"+apptest.AssertionForm(signer.Assertion("signing-job"))); got.Status != http.StatusOK {
+	if got := p.Post("/token", "", "", "grant_type=client_credentials&"+apptest.AssertionForm(signer.Assertion("signing-job"))); got.Status != http.StatusOK {
 		t.Errorf("by an assertion: %d %s", got.Status, got.Body)
 	}
 	token := p.Token("billing-job", secret)

@@ -112,7 +112,9 @@ func (p *Process) Post(path, user, secret, form string) Answer {
 		p.t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.SetBasicAuth(user, secret)
+	if user != "" {
+		request.SetBasicAuth(user, secret)
+	}
 	return Send(p.t, request)
 }
 
