@@ -77,6 +77,9 @@ func Parse(document string) (Set, error) {
 	return set, nil
 }
 
+// uses are the values of use for signatures. The last one is that of the keys for JWT-SVIDs in a SPIFFE bundle.
+var uses = []string{"", "sig", "jwt-svid"}
+
 func parseKey(raw []byte) (Key, error) {
 	var parsed jose.JSONWebKey
 	var purpose struct {
@@ -91,7 +94,7 @@ func parseKey(raw []byte) (Key, error) {
 	if !parsed.IsPublic() {
 		return Key{}, ErrPrivate
 	}
-	if parsed.Use != "" && parsed.Use != "sig" || purpose.Operations != nil && !slices.Contains(purpose.Operations, "verify") {
+	if !slices.Contains(uses, parsed.Use) || purpose.Operations != nil && !slices.Contains(purpose.Operations, "verify") {
 		return Key{}, errors.New("is not for signatures, by its use or key_ops")
 	}
 	key := Key{ID: parsed.KeyID, Public: parsed.Key, algorithm: Algorithm(parsed.Algorithm)}
