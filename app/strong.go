@@ -63,21 +63,20 @@ func (c *StrongClients) authorities() (*x509.CertPool, error) {
 
 // newVerifier returns what checks the assertions of clients.
 func (s *Server) newVerifier(log *slog.Logger) (*assertions.Verifier, error) {
-	inline, err := keys.NewInline()
-	if err != nil {
-		return nil, err
-	}
 	authorities, err := s.config.authorities()
 	if err != nil {
 		return nil, fmt.Errorf("key documents: %w", err)
 	}
 	fetcher := keys.NewFetcher(authorities, s.config.JWKSPrivate == "on")
+	ring, err := keys.NewRing(&keys.Documents{Fetch: fetcher.Fetch, Now: time.Now, Log: log})
+	if err != nil {
+		return nil, err
+	}
 	others := strings.FieldsFunc(s.config.AssertionAudiences, func(r rune) bool { return r == ',' || r == ' ' })
 	return &assertions.Verifier{
 		Audiences:   append([]string{s.config.Issuer}, others...),
 		MaxLifetime: s.config.AssertionMaxLifetime.Duration,
-		Inline:      inline,
-		Documents:   &keys.Documents{Fetch: fetcher.Fetch, Now: time.Now, Log: log},
+		Keys:        ring,
 		Once:        s.tokens.Once,
 	}, nil
 }

@@ -50,12 +50,12 @@ func TestMatchesSubject(t *testing.T) {
 func FuzzAssertion(f *testing.F) {
 	// The processes of the fuzzer must agree about what is right.
 	signer := apptest.SignerOf(f, "EdDSA", "k", ed25519.NewKeyFromSeed([]byte("a key that only this test uses..")))
-	inline, err := keys.NewInline()
+	ring, err := keys.NewRing(nil)
 	if err != nil {
 		f.Fatal(err)
 	}
 	right := signer.Sign(apptest.Claims{"iss": "job", "sub": "job", "aud": "http://localhost:8080", "jti": "1", "exp": 4102444800})
-	verifier := assertions.Verifier{Inline: inline, Audiences: []string{"http://localhost:8080"}, MaxLifetime: 1 << 62,
+	verifier := assertions.Verifier{Keys: ring, Audiences: []string{"http://localhost:8080"}, MaxLifetime: 1 << 62,
 		Once: func(context.Context, string, time.Duration) (bool, error) { return true, nil }}
 	client := &models.Client{ClientID: "job", AuthMethod: models.PrivateKeyJWT, JWKS: models.Text(apptest.JWKS(signer))}
 	f.Add(right)
@@ -64,7 +64,7 @@ func FuzzAssertion(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		assertion, err := assertions.Parse(text)
 		if err == nil {
-			err = verifier.Verify(t.Context(), assertion, client, time.Now(), assertions.Last)
+			err = verifier.Verify(t.Context(), assertion, client, time.Now(), models.Last)
 		}
 		if err == nil && !sameStatement(text, right) {
 			t.Errorf("accepted: %q", text)

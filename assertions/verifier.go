@@ -14,28 +14,17 @@ import (
 type Verifier struct {
 	Audiences   []string      // that assertions of clients may have: the issuer, and what is set beside it
 	MaxLifetime time.Duration // how far ahead the exp of an assertion of a client may be
-	Inline      *keys.Inline
-	Documents   *keys.Documents
+	Keys        *keys.Ring
 	// Once reports whether an assertion is used for the first time, and remembers that for the lifetime. Its
 	// errors wrap models.ErrUnavailable.
 	Once func(ctx context.Context, id string, lifetime time.Duration) (first bool, err error)
 }
 
-// Look says how thorough a check is.
-type Look int
-
-// The looks.
-const (
-	First Look = iota // with the key documents in memory
-	Last              // also asks for key documents again: for the check before a refusal
-	Again             // of an assertion that was accepted earlier: only its signature
-)
-
 // Verify returns no error if the assertion authenticates the client at the time now. It returns
 // models.ErrPublicClient, a models.Refusal, or an error that wraps models.ErrUnavailable. A nil client is an
 // unknown client. Whatever the refusal is for, the signature is checked with one key, so that the time does not
 // tell.
-func (v *Verifier) Verify(ctx context.Context, a *Assertion, client *models.Client, now time.Time, look Look) error {
+func (v *Verifier) Verify(ctx context.Context, a *Assertion, client *models.Client, now time.Time, look models.Look) error {
 	sources, err := v.sources(a, client)
 	if errors.Is(err, models.ErrUnavailable) {
 		return err
@@ -44,13 +33,13 @@ func (v *Verifier) Verify(ctx context.Context, a *Assertion, client *models.Clie
 		err = signature
 	}
 	own := a.isOwnOf(client)
-	if err == nil && look != Again {
+	if err == nil && look != models.Again {
 		err = v.checkClaims(a, own, now)
 	}
 	if err == nil {
 		err = client.Admit()
 	}
-	if err != nil || !own || look == Again {
+	if err != nil || !own || look == models.Again {
 		return err
 	}
 	return v.use(ctx, a, client, now)
@@ -61,15 +50,9 @@ func (a *Assertion) isOwnOf(client *models.Client) bool {
 	return client != nil && a.claims.Issuer == client.ClientID && a.claims.Subject == client.ClientID
 }
 
-// source is where keys are: a document in the client's row, or one elsewhere.
-type source struct {
-	inline string
-	remote keys.Source
-}
-
 // sources returns where the keys are that may sign the assertion for the client. There is one at least if it
 // returns no error.
-func (v *Verifier) sources(a *Assertion, client *models.Client) ([]source, error) {
+func (v *Verifier) sources(a *Assertion, client *models.Client) ([]keys.Source, error) {
 	switch {
 	case client == nil:
 		return nil, models.UnknownClient
@@ -77,26 +60,26 @@ func (v *Verifier) sources(a *Assertion, client *models.Client) ([]source, error
 		return federated(a, client)
 	case !client.Accepts(models.PrivateKeyJWT):
 		return nil, models.WrongMethod
-	case client.JWKS != "":
-		return []source{{inline: string(client.JWKS)}}, nil
-	case client.JWKSURI != "":
-		return []source{{remote: keys.Source{URL: string(client.JWKSURI)}}}, nil
 	}
-	return nil, refuse("the client has neither jwks nor jwks_uri")
+	source, found := keys.Of(client)
+	if !found {
+		return nil, refuse("the client has neither jwks nor jwks_uri")
+	}
+	return []keys.Source{source}, nil
 }
 
 // maxSources is how many sources are asked for one token.
 const maxSources = 4
 
 // federated returns the sources of those federations of the client that describe the token.
-func federated(a *Assertion, client *models.Client) ([]source, error) {
+func federated(a *Assertion, client *models.Client) ([]keys.Source, error) {
 	if client.FederationsErr != nil {
 		return nil, client.FederationsErr
 	}
 	if !client.AcceptsFederation() {
 		return nil, models.WrongMethod
 	}
-	var sources []source
+	var sources []keys.Source
 	for _, federation := range client.Federations {
 		if !a.matches(federation) || len(sources) == maxSources {
 			continue
@@ -105,7 +88,7 @@ func federated(a *Assertion, client *models.Client) ([]source, error) {
 		if at.URL == "" {
 			at.Issuer = federation.Issuer
 		}
-		sources = append(sources, source{remote: at})
+		sources = append(sources, at)
 	}
 	if len(sources) == 0 {
 		return nil, refuse("it is neither of the client nor described by a federation: iss %q, sub %q, aud %q", short(a.claims.Issuer), short(a.claims.Subject), short(strings.Join(a.claims.Audience, " ")))
@@ -122,31 +105,20 @@ func short(text string) string {
 }
 
 // checkSignature returns no error if a key of one of the sources has signed the assertion.
-func (v *Verifier) checkSignature(ctx context.Context, a *Assertion, sources []source, look Look) error {
+func (v *Verifier) checkSignature(ctx context.Context, a *Assertion, sources []keys.Source, look models.Look) error {
 	if len(sources) == 0 {
 		return refuse("%w", a.signed.Verify(keys.Set{}))
 	}
 	var failures []error
 	for _, source := range sources {
-		set, err := v.keys(ctx, a, source, look)
+		// A last look asks for a document again that lacks the key.
+		set, err := v.Keys.Find(ctx, source, look != models.First, func(known keys.Set) bool { return known.Knows(a.signed) })
 		if err = errors.Join(err, a.signed.Verify(set)); err == nil {
 			return nil
 		}
 		failures = append(failures, err)
 	}
 	return refuse("%w", errors.Join(failures...))
-}
-
-// keys returns the keys of a source. For a last look it asks for a document again that lacks the key.
-func (v *Verifier) keys(ctx context.Context, a *Assertion, source source, look Look) (keys.Set, error) {
-	if source.inline != "" {
-		return v.Inline.Parse(source.inline)
-	}
-	set, err := v.Documents.Get(source.remote)
-	if look == First || err == nil && set.Knows(a.signed) {
-		return set, err
-	}
-	return v.Documents.Wait(ctx, source.remote)
 }
 
 // checkClaims checks the claims of an assertion whose signature is right. What the sources depend on was

@@ -53,7 +53,7 @@ func TestAssertionTiming(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inline, err := keys.NewInline()
+	ring, err := keys.NewRing(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestAssertionTiming(t *testing.T) {
 	signing := &models.Client{ClientID: "signing", AuthMethod: models.PrivateKeyJWT, JWKS: models.Text(document)}
 	api := &API{
 		Clients:    memory{"signing": signing, "secrets": &models.Client{ClientID: "secrets", ClientSecretHash: "x"}},
-		Assertions: &assertions.Verifier{Inline: inline, MaxLifetime: time.Hour},
+		Assertions: &assertions.Verifier{Keys: ring, MaxLifetime: time.Hour},
 		Now:        func() time.Time { return now },
 		Gates:      NewGates(4, time.Second, prometheus.NewRegistry()),
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"chit/assertions"
 	"chit/models"
 )
 
@@ -83,7 +82,7 @@ func (a *API) admit(ctx context.Context, x *exchange, readings []credentials) (*
 	var found [maxReadings]*models.Client
 	for i, reading := range readings {
 		client, err := a.Clients.Find(ctx, reading.id)
-		if err = a.open(ctx, x, look{client, err, started, assertions.First}, &readings[i]); !errors.Is(err, models.ErrAuthenticationFailed) {
+		if err = a.open(ctx, x, look{client, err, started, models.First}, &readings[i]); !errors.Is(err, models.ErrAuthenticationFailed) {
 			return client, a.proven(ctx, x, err)
 		}
 		found[i] = client
@@ -97,7 +96,7 @@ func (a *API) admit(ctx context.Context, x *exchange, readings []credentials) (*
 		if client != nil { // an unknown client was just looked up in the database
 			client, err = a.Clients.FindSince(ctx, reading.id, started)
 		}
-		if refusal = a.open(ctx, x, look{client, err, started, assertions.Last}, &readings[i]); !errors.Is(refusal, models.ErrAuthenticationFailed) {
+		if refusal = a.open(ctx, x, look{client, err, started, models.Last}, &readings[i]); !errors.Is(refusal, models.ErrAuthenticationFailed) {
 			return client, a.proven(ctx, x, refusal)
 		}
 	}
@@ -109,7 +108,7 @@ type look struct {
 	client *models.Client // nil: it is unknown
 	err    error
 	now    time.Time
-	assertions.Look
+	models.Look
 }
 
 // open checks the credentials of a client. It returns no error if they are right.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"chit/assertions"
 	"chit/invalidations"
 	"chit/models"
 )
@@ -82,7 +81,7 @@ func (a *API) stillReceives(ctx context.Context, x *exchange) error {
 	defer cancel()
 	now := a.Now()
 	client, err := a.Clients.FindSince(ctx, x.clientID, now)
-	if err := a.open(ctx, x, look{client, err, now, assertions.Again}, x.shown); err != nil {
+	if err := a.open(ctx, x, look{client, err, now, models.Again}, x.shown); err != nil {
 		return err
 	}
 	if !client.IsResourceServer {

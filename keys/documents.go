@@ -24,10 +24,11 @@ const (
 	maxFetches = 16
 )
 
-// Source says where the keys of a client or of another issuer are. One of the two is set.
+// Source says where the keys of a client or of another issuer are. One of the fields is set.
 type Source struct {
-	URL    string // of a key document
-	Issuer string // whose discovery document names the key document
+	Document string // the key document itself
+	URL      string // of the key document
+	Issuer   string // whose discovery document names the key document
 }
 
 // Documents keeps key documents of other servers. A document is asked for again while it is in use. A key that
