@@ -60,6 +60,7 @@ type Config struct {
 	Auditing      `embed:""`
 	Throttling    `embed:""`
 	StrongClients `embed:""`
+	MutualTLS     `embed:""`
 }
 
 // Embedded reports whether the database and Redis are embedded in the process.
@@ -200,6 +201,7 @@ func (c *Config) Complete() error {
 		c.Auditing.Check(),
 		c.Throttling.check(),
 		c.StrongClients.check(),
+		c.checkMutualTLS(),
 	)...)
 }
 

@@ -20,6 +20,7 @@ type endpoint struct {
 	address string
 	setting string // the variable to name if the port is taken
 	files   keyPair
+	asks    bool // clients for certificates
 }
 
 // listen starts the server on an endpoint and returns its URL.
@@ -33,6 +34,10 @@ func (s *Server) listen(at endpoint, server *http.Server, log *slog.Logger) (str
 		certificate.register(s.registry, at.name)
 		s.certificates = append(s.certificates, certificate)
 		server.TLSConfig = certificate.serverTLS()
+		if at.asks {
+			// What is shown is checked for each request, because it depends on the client what counts.
+			server.TLSConfig.ClientAuth = tls.RequestClientCert
+		}
 		scheme, serve = "https", func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
 	var config net.ListenConfig

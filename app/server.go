@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,7 @@ const (
 // Server is a running Chit.
 type Server struct {
 	URL       string // of the public listener, without a trailing slash
+	MTLSURL   string // of the listener that asks clients for certificates; empty: there is none of its own
 	OpsURL    string // of the ops listener
 	RedisPort string // of the embedded Redis; empty with a real Redis
 
@@ -50,6 +52,7 @@ type Server struct {
 	shared    *audit.Shared // nil: no events are kept in Redis
 	servers   []*http.Server
 	listeners []*listener
+	public    []*listener // those of clients
 	failed    chan error
 	closers   []func() error
 
@@ -87,19 +90,14 @@ func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err
 	if s.api, err = s.newAPI(s.registry, log); err != nil {
 		return nil, err
 	}
-	public := &http.Server{
-		Handler:                      s.api.Handler(),
-		DisableGeneralOptionsHandler: true,
-		ReadTimeout:                  readTimeout,
-		WriteTimeout:                 readTimeout + config.RequestTimeout.Duration + answerTimeout,
-	}
-	if s.URL, err = s.listen(endpoint{"public", config.Listen, "CHIT_LISTEN", config.publicPair()}, public, log); err != nil {
+	if err := s.listenForClients(s.api.Handler(), log); err != nil {
 		return nil, err
 	}
+	s.public = s.listeners
 	pages, admin := s.newConsole(log)
 	ops := &http.Server{Handler: opsHandler(s.registry, admin.Handler(), pages.Handler())} // no write timeout, because profiles take long
 	ops.RegisterOnShutdown(pages.Close)
-	if s.OpsURL, err = s.listen(endpoint{"ops", config.OpsListen, "CHIT_OPS_LISTEN", config.opsPair()}, ops, log); err != nil {
+	if s.OpsURL, err = s.listen(endpoint{name: "ops", address: config.OpsListen, setting: "CHIT_OPS_LISTEN", files: config.opsPair()}, ops, log); err != nil {
 		return nil, err
 	}
 	return s, s.announce()
@@ -138,31 +136,38 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 	}
 	s.current = clients.current
 	s.openAudit(registry, log)
-	verifier, err := s.newVerifier(log)
+	ring, err := s.newRing(log)
+	if err != nil {
+		return nil, err
+	}
+	certificates, err := s.newCertificates(ring, log)
 	if err != nil {
 		return nil, err
 	}
 	metrics := handlers.NewMetrics(registry)
 	return &handlers.API{
-		Clients:    clients.find,
-		Usage:      s.usage(registry, metrics.Durations, log),
-		OnRetired:  s.clients.NoteUse,
-		Tokens:     s.tokens,
-		Checks:     []handlers.Check{{Name: "database", Ping: s.clients.Ping, Spared: clients.usable}, {Name: "redis", Ping: s.tokens.Ping}},
-		Issuer:     s.config.Issuer,
-		TokenTTL:   s.config.TokenTTL.Duration,
-		Timeout:    s.config.RequestTimeout.Duration,
-		Now:        time.Now,
-		Log:        log,
-		Metrics:    metrics,
-		Failures:   s.failures(),
-		Assertions: verifier,
-		Proxies:    s.config.TrustedProxies.prefixes,
-		Tracer:     s.tracer,
-		Gates:      handlers.NewGates(s.config.maxConcurrent(), s.config.RequestTimeout.Duration/2, registry),
-		Subscribe:  clients.subscribe,
-		Current:    clients.current,
-		Audit:      s.audit.Note,
+		Clients:      clients.find,
+		Usage:        s.usage(registry, metrics.Durations, log),
+		OnRetired:    s.clients.NoteUse,
+		Tokens:       s.tokens,
+		Checks:       []handlers.Check{{Name: "database", Ping: s.clients.Ping, Spared: clients.usable}, {Name: "redis", Ping: s.tokens.Ping}},
+		Issuer:       s.config.Issuer,
+		TokenTTL:     s.config.TokenTTL.Duration,
+		Timeout:      s.config.RequestTimeout.Duration,
+		Now:          time.Now,
+		Log:          log,
+		Metrics:      metrics,
+		Failures:     s.failures(),
+		Assertions:   s.newAssertions(ring),
+		Certificates: certificates,
+		AuthMethods:  s.config.authMethods(),
+		MTLSBase:     s.config.mtlsBase(),
+		Proxies:      s.config.TrustedProxies.prefixes,
+		Tracer:       s.tracer,
+		Gates:        handlers.NewGates(s.config.maxConcurrent(), s.config.RequestTimeout.Duration/2, registry),
+		Subscribe:    clients.subscribe,
+		Current:      clients.current,
+		Audit:        s.audit.Note,
 	}, nil
 }
 
@@ -202,7 +207,11 @@ func (s *Server) Stop(ctx context.Context, delay time.Duration) error {
 	case <-ctx.Done():
 	}
 	s.hub.Close()
-	s.listeners[0].drain(ctx, began)
+	var draining sync.WaitGroup
+	for _, l := range s.public {
+		draining.Go(func() { l.drain(ctx, began) })
+	}
+	draining.Wait()
 	var errs []error
 	for _, server := range s.servers {
 		if err := server.Shutdown(ctx); err != nil {

@@ -3,7 +3,6 @@ package app
 import (
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"chit/assertions"
+	"chit/certificates"
 	"chit/keys"
 )
 
@@ -61,22 +61,36 @@ func (c *StrongClients) authorities() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// newVerifier returns what checks the assertions of clients.
-func (s *Server) newVerifier(log *slog.Logger) (*assertions.Verifier, error) {
+// newRing returns what finds the keys of clients and of other issuers.
+func (s *Server) newRing(log *slog.Logger) (*keys.Ring, error) {
 	authorities, err := s.config.authorities()
-	if err != nil {
-		return nil, fmt.Errorf("key documents: %w", err)
-	}
-	fetcher := keys.NewFetcher(authorities, s.config.JWKSPrivate == "on")
-	ring, err := keys.NewRing(&keys.Documents{Fetch: fetcher.Fetch, Now: time.Now, Log: log})
 	if err != nil {
 		return nil, err
 	}
+	fetcher := keys.NewFetcher(authorities, s.config.JWKSPrivate == "on")
+	return keys.NewRing(&keys.Documents{Fetch: fetcher.Fetch, Now: time.Now, Log: log})
+}
+
+// newAssertions returns what checks the assertions of clients.
+func (s *Server) newAssertions(ring *keys.Ring) *assertions.Verifier {
 	others := strings.FieldsFunc(s.config.AssertionAudiences, func(r rune) bool { return r == ',' || r == ' ' })
 	return &assertions.Verifier{
 		Audiences:   append([]string{s.config.Issuer}, others...),
 		MaxLifetime: s.config.AssertionMaxLifetime.Duration,
 		Keys:        ring,
 		Once:        s.tokens.Once,
-	}, nil
+	}
+}
+
+// newCertificates returns what checks the certificates of clients.
+func (s *Server) newCertificates(ring *keys.Ring, log *slog.Logger) (*certificates.Verifier, error) {
+	verifier := &certificates.Verifier{Keys: ring}
+	if s.config.TLSClientCA != "" {
+		authorities, err := openAuthorities(s.config.TLSClientCA, log)
+		if err != nil {
+			return nil, err
+		}
+		verifier.Authorities = authorities.current
+	}
+	return verifier, nil
 }

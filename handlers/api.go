@@ -18,6 +18,7 @@ import (
 
 	"chit/assertions"
 	"chit/audit"
+	"chit/certificates"
 	"chit/invalidations"
 	"chit/models"
 	"chit/usage"
@@ -59,18 +60,24 @@ type API struct {
 	Failures Failures
 	// Assertions authenticates clients that sign assertions, or that other issuers vouch for.
 	Assertions *assertions.Verifier
-	Proxies    []netip.Prefix // X-Forwarded-For is read from these only
-	Checks     []Check
-	Usage      *usage.Tracker
-	OnRetired  func(models.RetiredSecret) // called for each use of a retired secret; must not block
-	Issuer     string                     // URL, the iss of introspection and of the metadata
-	TokenTTL   time.Duration              // lifetime of tokens whose client has none of its own
-	Timeout    time.Duration              // for a request, from the end of its body; half of it for a readiness check
-	Now        func() time.Time
-	Log        *slog.Logger
-	Metrics    *Metrics
-	Tracer     trace.Tracer // nil: there are no traces
-	Gates      Gates        // limits in front of the POST endpoints
+	// Certificates authenticates clients that show a certificate.
+	Certificates *certificates.Verifier
+	AuthMethods  []models.AuthMethod // for the metadata
+	// MTLSBase is the URL at which clients are asked for certificates; empty: that is
+	// not another one than Issuer.
+	MTLSBase  string
+	Proxies   []netip.Prefix // X-Forwarded-For is read from these only
+	Checks    []Check
+	Usage     *usage.Tracker
+	OnRetired func(models.RetiredSecret) // called for each use of a retired secret; must not block
+	Issuer    string                     // URL, the iss of introspection and of the metadata
+	TokenTTL  time.Duration              // lifetime of tokens whose client has none of its own
+	Timeout   time.Duration              // for a request, from the end of its body; half of it for a readiness check
+	Now       func() time.Time
+	Log       *slog.Logger
+	Metrics   *Metrics
+	Tracer    trace.Tracer // nil: there are no traces
+	Gates     Gates        // limits in front of the POST endpoints
 	// Audit is called with each event of the audit trail except issued tokens, and must not block; nil: it is not
 	// called.
 	Audit func(audit.Event)

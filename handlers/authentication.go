@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"chit/certificates"
 	"chit/models"
 )
 
@@ -27,6 +28,9 @@ func (a *API) authenticated(next endpoint) echo.HandlerFunc {
 		readings, err := clientCredentials(x.Request(), form)
 		if err != nil {
 			return err
+		}
+		if len(readings) == 1 && readings[0].method == models.AnySecret {
+			a.addCertificate(x.Request(), &readings[0])
 		}
 		defer x.leave()
 		client, err := a.authenticate(ctx, x, readings)
@@ -136,6 +140,10 @@ func (a *API) check(ctx context.Context, x *exchange, at look, shown *credential
 		return shown.malformed
 	case shown.method == models.PrivateKeyJWT:
 		return a.Assertions.Verify(ctx, shown.assertion, at.client, at.now, at.Look)
+	case shown.certificate != nil:
+		if err := a.Certificates.Verify(ctx, shown.certificate, at.client, at.now, at.Look); !errors.Is(err, certificates.ErrOtherMethod) {
+			return err
+		}
 	}
 	retired, err := at.client.Authenticate(shown.method, shown.secret, at.now)
 	if retired != nil {

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"chit/assertions"
+	"chit/certificates"
 	"chit/models"
 )
 
@@ -19,7 +20,9 @@ type credentials struct {
 	method    models.AuthMethod // empty: only an id was sent
 	secret    string
 	assertion *assertions.Assertion
-	malformed error // why there is no assertion, although one was sent
+	// certificate is what a client has shown that has sent its id alone; nil: nothing.
+	certificate *certificates.Shown
+	malformed   error // why there is no assertion or certificate, although one was sent
 }
 
 // clientCredentials returns the readings of the client's credentials. There are none, one, or two if HTTP
@@ -116,4 +119,17 @@ func parseBasic(header string) []credentials {
 		return []credentials{raw}
 	}
 	return []credentials{decoded, raw}
+}
+
+// addCertificate adds what the client has shown to credentials that are an id alone. From a proxy only its headers
+// count: the certificate of the connection is the proxy's own.
+func (a *API) addCertificate(r *http.Request, shown *credentials) {
+	if peer, fit := parseHop(r.RemoteAddr); fit && isProxy(a.Proxies, peer) {
+		var err error
+		if shown.certificate, err = certificates.OfHeaders(r.Header.Values("Client-Cert"), r.Header.Values("Client-Cert-Chain")); err != nil {
+			shown.malformed = fmt.Errorf("%w: %w", models.WrongCertificate, err)
+		}
+	} else if r.TLS != nil {
+		shown.certificate = certificates.OfConnection(r.TLS.PeerCertificates)
+	}
 }

@@ -22,13 +22,25 @@ func issuerPath(issuer string) string {
 	return strings.TrimSuffix(parsed.Path, "/")
 }
 
+// endpoints are the URLs of the endpoints.
+type endpoints struct {
+	Token         string `json:"token_endpoint"`
+	Introspection string `json:"introspection_endpoint"`
+	Revocation    string `json:"revocation_endpoint"`
+	Invalidation  string `json:"invalidation_endpoint"` // of this server, not in the RFC
+}
+
+// endpointsAt returns the endpoints below a URL.
+func endpointsAt(base string) endpoints {
+	base = strings.TrimSuffix(base, "/")
+	return endpoints{Token: base + "/token", Introspection: base + "/introspect", Revocation: base + "/revoke", Invalidation: base + "/invalidations"}
+}
+
 // metadata describes exactly what the server supports (RFC 8414 §2).
 type metadata struct {
-	Issuer                      string              `json:"issuer"`
-	TokenEndpoint               string              `json:"token_endpoint"`
-	IntrospectionEndpoint       string              `json:"introspection_endpoint"`
-	RevocationEndpoint          string              `json:"revocation_endpoint"`
-	InvalidationEndpoint        string              `json:"invalidation_endpoint"` // of this server, not in the RFC
+	Issuer string `json:"issuer"`
+	endpoints
+	Aliases                     *endpoints          `json:"mtls_endpoint_aliases,omitempty"` // RFC 8705 §5
 	ResponseTypes               []string            `json:"response_types_supported"`
 	GrantTypes                  []string            `json:"grant_types_supported"`
 	TokenEndpointAuthentication []models.AuthMethod `json:"token_endpoint_auth_methods_supported"`
@@ -41,21 +53,21 @@ type metadata struct {
 
 // describe is the metadata endpoint (RFC 8414 §3).
 func (a *API) describe(c echo.Context) error {
-	base := strings.TrimSuffix(a.Issuer, "/")
-	authentication := []models.AuthMethod{models.SecretBasic, models.SecretPost, models.PrivateKeyJWT}
-	return answer(c, http.StatusOK, metadata{
+	described := metadata{
 		Issuer:                      a.Issuer,
-		TokenEndpoint:               base + "/token",
-		IntrospectionEndpoint:       base + "/introspect",
-		RevocationEndpoint:          base + "/revoke",
-		InvalidationEndpoint:        base + "/invalidations",
+		endpoints:                   endpointsAt(a.Issuer),
 		ResponseTypes:               []string{},
 		GrantTypes:                  []string{models.ClientCredentials},
-		TokenEndpointAuthentication: authentication,
-		IntrospectionAuthentication: authentication,
-		RevocationAuthentication:    authentication,
+		TokenEndpointAuthentication: a.AuthMethods,
+		IntrospectionAuthentication: a.AuthMethods,
+		RevocationAuthentication:    a.AuthMethods,
 		TokenEndpointAlgorithms:     keys.Algorithms,
 		IntrospectionAlgorithms:     keys.Algorithms,
 		RevocationAlgorithms:        keys.Algorithms,
-	})
+	}
+	if a.MTLSBase != "" {
+		aliases := endpointsAt(a.MTLSBase)
+		described.Aliases = &aliases
+	}
+	return answer(c, http.StatusOK, described)
 }

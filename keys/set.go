@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
@@ -26,7 +25,7 @@ const (
 	minRSA, maxRSA = 2048, 8192
 )
 
-// Key is a public key that can check signatures.
+// Key is a public key.
 type Key struct {
 	ID          string // the kid; may be empty
 	Public      crypto.PublicKey
@@ -104,28 +103,25 @@ func parseKey(raw []byte) (Key, error) {
 	return key, key.check()
 }
 
-// check returns an error if no algorithm of this server fits the key.
+// check returns an error if the key is of no use here.
 func (k *Key) check() error {
 	switch public := k.Public.(type) {
-	case *ecdsa.PublicKey:
-		if public.Curve != elliptic.P256() {
-			return fmt.Errorf("has the curve %s: only P-256 is supported", public.Params().Name)
-		}
+	case *ecdsa.PublicKey: // with other curves than P-256 a key is of use in certificates only
 	case *rsa.PublicKey:
 		if bits := public.N.BitLen(); bits < minRSA || bits > maxRSA {
 			return fmt.Errorf("is an RSA key of %d bits: it must have %d to %d", bits, minRSA, maxRSA)
 		}
 	case ed25519.PublicKey:
 	default:
-		return errors.New("is of a kind that is not supported: use EC with P-256, RSA or Ed25519")
+		return errors.New("is of a kind that is not supported: use EC, RSA or Ed25519")
 	}
-	if len(k.Algorithms()) == 0 {
+	if k.algorithm != "" && len(k.Algorithms()) == 0 {
 		return fmt.Errorf("has the alg %q, which is not supported for this kind of key", string(k.algorithm))
 	}
 	return nil
 }
 
-// Algorithms returns the algorithms that the key can be used with.
+// Algorithms returns the algorithms of signed statements that the key can be used with.
 func (k *Key) Algorithms() []Algorithm {
 	return slices.DeleteFunc(slices.Clone(Algorithms), func(a Algorithm) bool { return !k.fits(a) })
 }

@@ -3,6 +3,7 @@ package keys
 import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -123,9 +124,9 @@ func (k *Key) fits(algorithm Algorithm) bool {
 	if k.algorithm != "" && k.algorithm != algorithm && !(isEd(k.algorithm) && isEd(algorithm)) {
 		return false
 	}
-	switch k.Public.(type) {
+	switch public := k.Public.(type) {
 	case *ecdsa.PublicKey:
-		return algorithm == jose.ES256
+		return algorithm == jose.ES256 && public.Curve == elliptic.P256()
 	case *rsa.PublicKey:
 		return algorithm == jose.RS256 || algorithm == jose.PS256
 	case ed25519.PublicKey:

@@ -60,19 +60,27 @@ func (a *Authority) Issue(names ...string) Certificate {
 // IssueUntil is like Issue, with another expiry, which may be in the past.
 func (a *Authority) IssueUntil(expires time.Time, names ...string) Certificate {
 	a.t.Helper()
+	return a.IssueAs(func(template *x509.Certificate) {
+		template.Subject.CommonName, template.NotAfter = names[0], expires
+		for _, name := range names {
+			if ip := net.ParseIP(name); ip != nil {
+				template.IPAddresses = append(template.IPAddresses, ip)
+			} else {
+				template.DNSNames = append(template.DNSNames, name)
+			}
+		}
+	})
+}
+
+// IssueAs returns a certificate that change has filled in.
+func (a *Authority) IssueAs(change func(template *x509.Certificate)) Certificate {
+	a.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(a.t, err)
-	template := a.template(names[0])
-	template.NotAfter = expires
+	template := a.template("")
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	for _, name := range names {
-		if ip := net.ParseIP(name); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, name)
-		}
-	}
+	change(template)
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
 	must(a.t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
@@ -82,6 +90,14 @@ func (a *Authority) IssueUntil(expires time.Time, names ...string) Certificate {
 	issued := Certificate{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
 	must(a.t, errors.Join(writePEM(issued.Cert, "CERTIFICATE", der), writePEM(issued.Key, "PRIVATE KEY", private)))
 	return issued
+}
+
+// Load returns the certificate with its key.
+func (c Certificate) Load(t testing.TB) tls.Certificate {
+	t.Helper()
+	loaded, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+	must(t, err)
+	return loaded
 }
 
 // Trust returns the TLS settings of a client that trusts only this authority.

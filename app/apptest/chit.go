@@ -97,7 +97,13 @@ func Get(t testing.TB, url string) Answer {
 
 func Send(t testing.TB, request *http.Request) Answer {
 	t.Helper()
-	response, err := oneShot.RoundTrip(request)
+	return SendBy(t, oneShot, request)
+}
+
+// SendBy is Send by a transport.
+func SendBy(t testing.TB, transport http.RoundTripper, request *http.Request) Answer {
+	t.Helper()
+	response, err := transport.RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
 	}
