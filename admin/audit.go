@@ -3,8 +3,11 @@ package admin
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
+	"chit/keys"
 	"chit/models"
 )
 
@@ -45,11 +48,11 @@ func (a Actions) noteChange(ctx context.Context, event string, before, after *mo
 	var old, changed []slog.Attr
 	switch {
 	case after == nil:
-		old = describe(before)
+		old = whole(before)
 	case id == "":
-		id, changed = after.ClientID, describe(after)
+		id, changed = after.ClientID, whole(after)
 	default:
-		old, changed = differences(describe(before), describe(after))
+		old, changed = differences(append(describe(before), authentication(before)...), append(describe(after), authentication(after)...))
 	}
 	a.note(ctx, event, append([]slog.Attr{
 		slog.String("client_id", id),
@@ -70,6 +73,48 @@ func describe(client *models.Client) []slog.Attr {
 		optional("disabled_at", client.DisabledAt, instant),
 		optional("tokens_revoked_before", client.TokensRevokedBefore, instant),
 	}
+}
+
+// whole returns all fields of a client. Those of its authentication are left out if they are null, as for most.
+func whole(client *models.Client) []slog.Attr {
+	isNull := func(a slog.Attr) bool { return a.Value.Any() == nil }
+	return append(describe(client), slices.DeleteFunc(authentication(client), isNull)...)
+}
+
+// authentication returns the fields that say how a client authenticates, always in the same order.
+func authentication(client *models.Client) []slog.Attr {
+	return []slog.Attr{
+		unlessEmpty("token_endpoint_auth_method", client.AuthMethod),
+		unlessEmpty("jwks", thumbprints(client.JWKS)),
+		unlessEmpty("jwks_uri", client.JWKSURI),
+		unlessEmpty("tls_client_auth_subject_dn", client.TLSSubjectDN),
+		unlessEmpty("tls_client_auth_san_dns", client.TLSSANDNS),
+		unlessEmpty("tls_client_auth_san_uri", client.TLSSANURI),
+	}
+}
+
+// thumbprints returns those of the keys of a document, which are shorter than the document.
+func thumbprints(document models.Text) models.Text {
+	if document == "" {
+		return ""
+	}
+	set, err := keys.Parse(string(document))
+	if err != nil {
+		return "malformed"
+	}
+	texts := []string{"no usable key"}
+	for i, key := range set.Keys {
+		texts = append(texts[:i], key.Thumbprint())
+	}
+	return models.Text(strings.Join(texts, " "))
+}
+
+// unlessEmpty is optional for a column that is null if it is empty.
+func unlessEmpty(key string, value models.Text) slog.Attr {
+	if value == "" {
+		return slog.Any(key, nil)
+	}
+	return slog.String(key, string(value))
 }
 
 func optional[T any](key string, value *T, convert func(T) slog.Value) slog.Attr {

@@ -15,6 +15,7 @@ type Changes struct {
 	GrantTypes      *[]string
 	ResourceServer  *bool
 	TokenTTLSeconds *int64 // 0: the server's
+	Authentication
 }
 
 // Check returns an Invalid if a value is wrong.
@@ -32,6 +33,7 @@ func (c Changes) Check() error {
 	if c.TokenTTLSeconds != nil && *c.TokenTTLSeconds != 0 {
 		faults.checkTTL(*c.TokenTTLSeconds)
 	}
+	faults.checkValues(c.Authentication)
 	return faults.orNil()
 }
 
@@ -51,12 +53,31 @@ func (a Actions) Update(ctx context.Context, id string, changes Changes) (*model
 		written.GrantTypes = &types
 	}
 	var before models.Client
-	client, err := a.Clients.Update(ctx, id, written, a.condition(&before))
+	condition := a.condition(&before)
+	if changes.Authentication != (Authentication{}) {
+		written.Authentication = changes.apply
+		condition = a.fitting(&before, changes.Authentication)
+	}
+	client, err := a.Clients.Update(ctx, id, written, condition)
 	if err != nil {
 		return nil, err
 	}
 	a.noteChange(ctx, clientUpdated, &before, client)
 	return client, nil
+}
+
+// fitting is condition for a change after which the columns of the client must fit together.
+func (a Actions) fitting(before *models.Client, changes Authentication) repository.Condition {
+	return func(client *models.Client) error {
+		if err := a.condition(before)(client); err != nil {
+			return err
+		}
+		after := *client
+		changes.apply(&after)
+		var faults Invalid
+		faults.checkAuthentication(&after)
+		return faults.orNil()
+	}
 }
 
 // Enable enables a disabled client and returns the client after the change. Tokens that Disable has revoked

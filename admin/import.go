@@ -26,10 +26,23 @@ func CheckImported(client models.Client, strict bool) error {
 	if client.ClientSecretHash != "" {
 		faults.checkHash(client.ClientSecretHash)
 	}
+	faults.checkColumns(client, strict)
 	for _, secret := range client.RetiredSecrets {
 		faults.checkHash(secret.SecretHash)
 	}
 	return faults.orNil()
+}
+
+// checkColumns checks how a client authenticates. What this server has exported is only checked for what the
+// database would refuse.
+func (faults *Invalid) checkColumns(client models.Client, strict bool) {
+	own := func(text models.Text) *string { value := string(text); return &value }
+	a := Authentication{Method: &client.AuthMethod}
+	if strict {
+		a.JWKS, a.JWKSURI, a.TLSSubjectDN = own(client.JWKS), own(client.JWKSURI), own(client.TLSSubjectDN)
+	}
+	faults.add(client.JWKS != "" && client.JWKSURI != "", "jwks_uri", "cannot be set together with jwks: keep one of them (RFC 7591 §2)")
+	faults.checkValues(a)
 }
 
 func (faults *Invalid) checkHash(hash string) {

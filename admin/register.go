@@ -17,6 +17,7 @@ type Registration struct {
 	GrantTypes      []string // nil: client_credentials
 	ResourceServer  bool     // the client may introspect the tokens of all clients
 	TokenTTLSeconds *int64   // lifetime of its tokens; nil: the server's
+	Authentication           // nil fields: a secret
 }
 
 // Check returns an Invalid if a value is wrong.
@@ -31,19 +32,22 @@ func (r Registration) Check() error {
 	if r.TokenTTLSeconds != nil {
 		faults.checkTTL(*r.TokenTTLSeconds)
 	}
+	if faults.checkValues(r.Authentication); len(faults) == 0 {
+		var client models.Client
+		r.apply(&client)
+		faults.checkAuthentication(&client)
+	}
 	return faults.orNil()
 }
 
-// Register registers a client. It returns the client and its secret, which is stored nowhere. It returns
-// an Invalid for a wrong value, and models.ErrClientExists for an id that is taken.
+// Register registers a client. It returns the client and its secret, which is stored nowhere, and which is
+// empty if the client authenticates without a secret. It returns an Invalid for a wrong value, and models.ErrClientExists for an id that is taken.
 func (a Actions) Register(ctx context.Context, r Registration) (client *models.Client, secret string, err error) {
 	if err := r.Check(); err != nil {
 		return nil, "", err
 	}
-	secret = a.newSecret()
 	client = &models.Client{
 		ClientID:         strings.ToLower(rand.Text()),
-		ClientSecretHash: models.HashSecret(secret),
 		ClientName:       r.ClientName,
 		AllowedScopes:    models.ParseScopes(r.Scope).String(),
 		GrantTypes:       models.ClientCredentials,
@@ -52,6 +56,10 @@ func (a Actions) Register(ctx context.Context, r Registration) (client *models.C
 	}
 	if r.ClientID != nil {
 		client.ClientID = *r.ClientID
+	}
+	if r.apply(client); client.UsesSecret() {
+		secret = a.newSecret()
+		client.ClientSecretHash = models.HashSecret(secret)
 	}
 	if r.GrantTypes != nil {
 		client.GrantTypes = strings.Join(r.GrantTypes, " ")

@@ -31,7 +31,7 @@ type Rotated struct {
 }
 
 // Rotate gives a client a new secret. Secrets that were retired earlier work until they expire. It returns
-// models.ErrPublicClient for a client that has no secret.
+// models.ErrPublicClient or models.ErrNoSecret for a client that has no secret.
 func (a Actions) Rotate(ctx context.Context, id string, rotation Rotation) (Rotated, error) {
 	secret := a.newSecret()
 	var before models.Client

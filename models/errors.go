@@ -23,6 +23,7 @@ var ErrSchema = errors.New("the database lacks a migration")
 var (
 	ErrAuthenticationFailed = errors.New("client authentication failed")
 	ErrPublicClient         = errors.New("public clients are refused")
+	ErrNoSecret             = errors.New("the client authenticates without a secret")
 	ErrGrantNotAllowed      = errors.New("the client is not registered for client credentials")
 	ErrScopeNotAllowed      = errors.New("a requested scope is not allowed for the client")
 	ErrForeignToken         = errors.New("the token was issued to another client")

@@ -18,6 +18,8 @@ type Changes struct {
 	GrantTypes      *string // separated by spaces
 	ResourceServer  *bool
 	TokenTTLSeconds *int64 // 0: the server's default
+	// Authentication changes the columns of how the client authenticates; nil: it does not.
+	Authentication func(*models.Client)
 }
 
 // Rotation is a change of a client's secret.
@@ -34,6 +36,9 @@ func (c *Clients) Update(ctx context.Context, id string, changes Changes, allowe
 		set(&client.AllowedScopes, changes.Scope)
 		set(&client.GrantTypes, changes.GrantTypes)
 		set(&client.IsResourceServer, changes.ResourceServer)
+		if changes.Authentication != nil {
+			changes.Authentication(client)
+		}
 		if changes.TokenTTLSeconds != nil {
 			client.TokenTTLSeconds = changes.TokenTTLSeconds
 			if *changes.TokenTTLSeconds == 0 {
@@ -78,12 +83,15 @@ func (c *Clients) Enable(ctx context.Context, id string, allowed Condition) (*mo
 
 // RotateSecret gives a client a new secret. It returns the client after the change, and the time at which
 // the old secret expires; the zero time means that the old secret does not work any more. It also deletes
-// the client's expired retired secrets. It returns models.ErrClientNotFound, or models.ErrPublicClient for
-// a public client.
+// the client's expired retired secrets. It returns models.ErrClientNotFound, models.ErrPublicClient for a
+// public client, or models.ErrNoSecret for one that authenticates without a secret.
 func (c *Clients) RotateSecret(ctx context.Context, id string, rotation Rotation, allowed Condition) (client *models.Client, oldExpires time.Time, err error) {
 	client, err = c.change(ctx, "rotate secret", id, allowed, func(tx *gorm.DB, client *models.Client, now time.Time) error {
 		if client.IsPublic {
 			return models.ErrPublicClient
+		}
+		if !client.UsesSecret() {
+			return models.ErrNoSecret
 		}
 		old := client.ClientSecretHash
 		client.ClientSecretHash = rotation.SecretHash

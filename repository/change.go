@@ -73,7 +73,7 @@ func (c *Clients) locked(ctx context.Context, doing, id string, allowed Conditio
 		return nil, refused
 	case errors.Is(err, gorm.ErrRecordNotFound):
 		return nil, models.ErrClientNotFound
-	case errors.Is(err, models.ErrPublicClient):
+	case errors.Is(err, models.ErrPublicClient), errors.Is(err, models.ErrNoSecret):
 		return nil, err
 	case err != nil:
 		return nil, unavailable(doing, err)

@@ -30,6 +30,21 @@ type chitClient struct {
 	TokensRevokedBefore *time.Time   `json:"tokens_revoked_before,omitempty"`
 	CreatedAt           time.Time    `json:"created_at"`
 	RetiredSecrets      []chitSecret `json:"retired_secrets,omitempty"`
+
+	AuthMethod   models.AuthMethod `json:"token_endpoint_auth_method,omitempty"`
+	JWKS         models.Text       `json:"jwks,omitempty"` // the text of the column
+	JWKSURI      models.Text       `json:"jwks_uri,omitempty"`
+	TLSSubjectDN models.Text       `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSSANDNS    models.Text       `json:"tls_client_auth_san_dns,omitempty"`
+	TLSSANURI    models.Text       `json:"tls_client_auth_san_uri,omitempty"`
+	Federations  []chitFederation  `json:"federations,omitempty"`
+}
+
+type chitFederation struct {
+	Issuer   string      `json:"issuer"`
+	Subject  string      `json:"subject"`
+	Audience string      `json:"audience"`
+	JWKSURI  models.Text `json:"jwks_uri,omitempty"`
 }
 
 type chitSecret struct {
@@ -46,6 +61,10 @@ func Write(out io.Writer, clients []models.Client) error {
 			ClientID: c.ClientID, ClientSecretHash: c.ClientSecretHash, ClientName: c.ClientName, RedirectURIs: c.RedirectURIs, Scope: c.AllowedScopes,
 			GrantTypes: c.GrantTypes, IsPublic: c.IsPublic, IsResourceServer: c.IsResourceServer, TokenTTLSeconds: c.TokenTTLSeconds,
 			DisabledAt: utc(c.DisabledAt), TokensRevokedBefore: utc(c.TokensRevokedBefore), CreatedAt: c.CreatedAt.UTC(),
+			AuthMethod: c.AuthMethod, JWKS: c.JWKS, JWKSURI: c.JWKSURI, TLSSubjectDN: c.TLSSubjectDN, TLSSANDNS: c.TLSSANDNS, TLSSANURI: c.TLSSANURI,
+		}
+		for _, f := range c.Federations {
+			one.Federations = append(one.Federations, chitFederation{f.Issuer, f.Subject, f.Audience, f.JWKSURI})
 		}
 		for _, secret := range c.RetiredSecrets {
 			one.RetiredSecrets = append(one.RetiredSecrets, chitSecret{secret.SecretHash, secret.ExpiresAt.UTC(), utc(secret.LastUsedAt)})
@@ -78,9 +97,16 @@ func readChit(content []byte) (entries []Entry, err error) {
 			ClientID: c.ClientID, ClientSecretHash: c.ClientSecretHash, ClientName: c.ClientName, RedirectURIs: c.RedirectURIs, AllowedScopes: c.Scope,
 			GrantTypes: c.GrantTypes, IsPublic: c.IsPublic, IsResourceServer: c.IsResourceServer, TokenTTLSeconds: c.TokenTTLSeconds,
 			DisabledAt: c.DisabledAt, TokensRevokedBefore: c.TokensRevokedBefore, CreatedAt: c.CreatedAt,
+			AuthMethod: c.AuthMethod, JWKS: c.JWKS, JWKSURI: c.JWKSURI, TLSSubjectDN: c.TLSSubjectDN, TLSSANDNS: c.TLSSANDNS, TLSSANURI: c.TLSSANURI,
 		}}
-		if c.ClientSecretHash == "" && !c.IsPublic {
+		switch {
+		case !e.Client.UsesSecret():
+			e.Secret = Without
+		case c.ClientSecretHash == "" && !c.IsPublic:
 			e.Secret = Needed
+		}
+		for _, f := range c.Federations {
+			e.Client.Federations = append(e.Client.Federations, models.Federation{ClientID: c.ClientID, Issuer: f.Issuer, Subject: f.Subject, Audience: f.Audience, JWKSURI: f.JWKSURI})
 		}
 		for _, secret := range c.RetiredSecrets {
 			e.Client.RetiredSecrets = append(e.Client.RetiredSecrets, models.RetiredSecret{ClientID: c.ClientID, SecretHash: secret.SecretHash, ExpiresAt: secret.ExpiresAt, LastUsedAt: secret.LastUsedAt})

@@ -2,7 +2,11 @@ package transfer
 
 import (
 	"bytes"
+	"encoding/json"
 	"time"
+
+	"chit/keys"
+	"chit/models"
 )
 
 // hydraClient is a client as GET /admin/clients of Ory Hydra has it. The hash of the secret is never in there.
@@ -16,6 +20,9 @@ type hydraClient struct {
 	Lifespan   *string  `json:"client_credentials_grant_access_token_lifespan"`
 	// ClientSecret is there only if somebody has added it to the file.
 	ClientSecret string `json:"client_secret"`
+
+	JWKS    json.RawMessage `json:"jwks"`
+	JWKSURI string          `json:"jwks_uri"`
 }
 
 func readHydra(content []byte) (entries []Entry, err error) {
@@ -37,16 +44,19 @@ func (h hydraClient) entry() Entry {
 	e := Entry{Secret: Needed}
 	e.Client.ClientID, e.Client.ClientName, e.Client.AllowedScopes = h.ClientID, h.ClientName, h.Scope
 	e.needsClientCredentials(h.GrantTypes)
-	switch h.AuthMethod {
-	case "", "client_secret_basic", "client_secret_post":
-	case "none":
+	switch {
+	case h.AuthMethod == "", h.AuthMethod == "client_secret_basic", h.AuthMethod == "client_secret_post":
+	case h.AuthMethod == "none":
 		e.Skip = "it is public: this server is for clients that can keep a secret"
+	case h.AuthMethod == string(models.PrivateKeyJWT) && h.keepKeys(&e):
 	default:
 		e.note("it authenticates by %s at Hydra, and gets a secret here", h.AuthMethod)
 	}
-	if h.ClientSecret != "" {
+	switch {
+	case e.Secret == Without:
+	case h.ClientSecret != "":
 		e.keep(h.ClientSecret)
-	} else {
+	default:
 		e.note("the hash of its secret stays in Hydra, which does not export it")
 	}
 	if len(h.Audience) > 0 {
@@ -61,4 +71,20 @@ func (h hydraClient) entry() Entry {
 		}
 	}
 	return e
+}
+
+// keepKeys lets a client authenticate by its keys, as at Hydra. It returns false if the file has no keys.
+func (h hydraClient) keepKeys(e *Entry) bool {
+	set, err := keys.Parse(string(h.JWKS)) // Hydra writes {} if there are none
+	switch {
+	case h.JWKSURI != "":
+		e.Client.JWKSURI = models.Text(h.JWKSURI)
+	case err == nil && len(set.Keys) > 0:
+		e.Client.JWKS = models.Text(h.JWKS)
+	default:
+		return false
+	}
+	e.Client.AuthMethod, e.Secret = models.PrivateKeyJWT, Without
+	e.note("its assertions must have the issuer URL of this server as aud, or one of CHIT_ASSERTION_AUDIENCES")
+	return true
 }

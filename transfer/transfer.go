@@ -28,6 +28,8 @@ type Secret string
 const (
 	Kept   Secret = "kept"       // the old secret works
 	Needed Secret = "new needed" // the file has no secret or hash that this server can use
+	// Without is for a client that authenticates without a secret.
+	Without Secret = "not needed"
 )
 
 // Format is a kind of file.

@@ -43,6 +43,8 @@ func TestFormats(t *testing.T) {
 		{"hydra.json", transfer.Hydra, []string{
 			`billing "Billing" "invoices.read invoices.write" secret new needed 900 s; its other grants are left out: refresh_token; the hash of its secret stays in Hydra, which does not export it; its audience is left out`,
 			"web: left out: it is public: this server is for clients that can keep a secret",
+			`keyed "" "" secret not needed; its assertions must have the issuer URL of this server as aud, or one of CHIT_ASSERTION_AUDIENCES`,
+			`remote "" "" secret not needed; its assertions must have the issuer URL of this server as aud, or one of CHIT_ASSERTION_AUDIENCES`,
 			`signer "" "" secret new needed; it authenticates by private_key_jwt at Hydra, and gets a secret here; the hash of its secret stays in Hydra, which does not export it`,
 			`known "" "a" secret kept`,
 		}},
@@ -91,6 +93,8 @@ func TestExportAndImport(t *testing.T) {
 			TokenTTLSeconds: &ttl, DisabledAt: &at, TokensRevokedBefore: &models.Infinity, CreatedAt: at,
 			RetiredSecrets: []models.RetiredSecret{{ClientID: "a <&>", SecretHash: models.HashSecret("y"), ExpiresAt: at, LastUsedAt: &at}}},
 		{ClientID: "b", IsPublic: true, CreatedAt: at},
+		{ClientID: "c", CreatedAt: at, AuthMethod: models.PrivateKeyJWT, JWKS: `{"keys": []}`, Federations: []models.Federation{{ClientID: "c", Issuer: "i", Subject: "s*", Audience: "a", JWKSURI: "u"}, {ClientID: "c", Issuer: "i", Subject: "s", Audience: "a"}}},
+		{ClientID: "d", CreatedAt: at, AuthMethod: models.TLSClientAuth, JWKSURI: "u", TLSSubjectDN: "CN=d", TLSSANDNS: "d.example", TLSSANURI: "spiffe://d/d"},
 	}
 	var file bytes.Buffer
 	if err := transfer.Write(&file, clients); err != nil {

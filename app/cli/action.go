@@ -60,7 +60,11 @@ func (f *actionFlags) actions(c *console, clients *repository.Clients, store *to
 }
 
 // flagOf are the flags for the values that an action checks.
-var flagOf = map[string]string{"client_id": "<id>", "client_name": "--name", "scope": "--scope"}
+var flagOf = map[string]string{
+	"client_id": "<id>", "client_name": "--name", "scope": "--scope", "token_endpoint_auth_method": "--auth-method", "jwks": "--jwks", "jwks_uri": "--jwks-uri",
+	"tls_client_auth_subject_dn": "--tls-subject-dn", "tls_client_auth_san_dns": "--tls-san-dns", "tls_client_auth_san_uri": "--tls-san-uri",
+	"issuer": "--issuer", "subject": "--subject", "audience": "--audience",
+}
 
 // flagFaults returns the faults of the values of an action, with the names of the flags.
 func flagFaults(err error) error {

@@ -21,6 +21,9 @@ type clientCommands struct {
 	Disable      clientDisableCommand `cmd:"" help:"Disable a client and revoke its tokens."`
 	Enable       clientEnableCommand  `cmd:"" help:"Enable a disabled client."`
 	Delete       clientDeleteCommand  `cmd:"" help:"Delete a client and revoke its tokens."`
+	Federate     federateCommands     `cmd:"" help:"Let tokens of a platform, such as Kubernetes or GitHub Actions, authenticate a client."`
+	Keygen       clientKeygenCommand  `cmd:"" help:"Make a key pair for a client, and print the public key for --jwks."`
+	Assertion    assertionCommand     `cmd:"" help:"Sign a client assertion with a private key, to try it."`
 	Export       clientExportCommand  `cmd:"" help:"Print all clients with the hashes of their secrets, as JSON."`
 	Import       clientImportCommand  `cmd:"" help:"Register the clients of a file of Ory Hydra, Keycloak, CSV or chit client export."`
 }
@@ -46,16 +49,20 @@ type clientCreateCommand struct {
 	Scope          string       `placeholder:"\"A B\"" help:"Scopes that the client may have, separated by spaces."`
 	ResourceServer bool         `help:"The client may introspect the tokens of all clients."`
 	TTL            app.Duration `name:"ttl" default:"0s" placeholder:"DURATION" help:"Lifetime of its tokens, such as 900s (default: the server's)."`
+
+	authenticationFlags `embed:""`
 }
 
 func (*clientCreateCommand) Help() string {
-	return "Example:\n\n  chit client create billing-job --name \"Billing job\" --scope \"invoices.read invoices.write\" --ttl 900s"
+	return "A client without --auth-method gets a secret. With private_key_jwt it signs assertions with its own key, or a platform vouches for it: see `chit client federate`. With tls_client_auth and self_signed_tls_client_auth it shows a certificate.\n\nExample:\n\n  chit client create billing-job --name \"Billing job\" --scope \"invoices.read invoices.write\" --ttl 900s\n  chit client create signing-job --auth-method private_key_jwt --jwks-uri https://jobs.example.com/keys\n  chit client create tls-job --auth-method tls_client_auth --tls-subject-dn \"CN=billing,O=Acme\""
 }
 
 // Run registers the client and prints it with its secret.
 func (cmd *clientCreateCommand) Run(c *console) error {
 	registration := cmd.registration()
-	if err := cmd.check(registration); err != nil {
+	var err error
+	registration.Authentication, err = cmd.authentication(c)
+	if err := errors.Join(err, cmd.check(registration)); err != nil {
 		return usageError{err}
 	}
 	return cmd.withActions(c, func(actions admin.Actions) error {
@@ -66,6 +73,9 @@ func (cmd *clientCreateCommand) Run(c *console) error {
 		}
 		if err != nil {
 			return err
+		}
+		if secret == "" {
+			return cmd.printClient(c, client)
 		}
 		view := viewOf(client).withSecret(secret)
 		if err := cmd.print(c, view, table.Row{"CLIENT_ID", "CLIENT_SECRET"}, []table.Row{{view.ClientID, secret}}); err != nil {

@@ -107,6 +107,8 @@ func (cmd *clientRotateCommand) rotate(c *console, actions admin.Actions) (*admi
 		return nil, noSuchClient(cmd.ID, err)
 	case errors.Is(err, models.ErrPublicClient):
 		return nil, fmt.Errorf("client %q is public: it has no secret", cmd.ID)
+	case errors.Is(err, models.ErrNoSecret):
+		return nil, fmt.Errorf("client %q authenticates without a secret: `chit client show %s` says how", cmd.ID, cmd.ID)
 	case err != nil:
 		return nil, fmt.Errorf("the database has not confirmed the new secret, so it was not printed; run the command again: %s", explain(err))
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -24,9 +25,20 @@ type clientView struct {
 	TokenTTLSeconds     *int64   `json:"token_ttl_seconds,omitempty"`
 	DisabledAt          *int64   `json:"disabled_at,omitempty"`
 	TokensRevokedBefore *int64   `json:"tokens_revoked_before,omitempty"`
+
+	AuthMethod   string          `json:"token_endpoint_auth_method,omitempty"`
+	JWKS         json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI      string          `json:"jwks_uri,omitempty"`
+	TLSSubjectDN string          `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSSANDNS    string          `json:"tls_client_auth_san_dns,omitempty"`
+	TLSSANURI    string          `json:"tls_client_auth_san_uri,omitempty"`
 }
 
 func viewOf(client *models.Client) clientView {
+	var document json.RawMessage
+	if json.Valid([]byte(client.JWKS)) { // an operator may have written anything
+		document = json.RawMessage(client.JWKS)
+	}
 	return clientView{
 		ClientID:            client.ClientID,
 		ClientName:          client.ClientName,
@@ -38,6 +50,12 @@ func viewOf(client *models.Client) clientView {
 		TokenTTLSeconds:     client.TokenTTLSeconds,
 		DisabledAt:          seconds(client.DisabledAt),
 		TokensRevokedBefore: seconds(client.TokensRevokedBefore),
+		AuthMethod:          string(client.AuthMethod),
+		JWKS:                document,
+		JWKSURI:             string(client.JWKSURI),
+		TLSSubjectDN:        string(client.TLSSubjectDN),
+		TLSSANDNS:           string(client.TLSSANDNS),
+		TLSSANURI:           string(client.TLSSANURI),
 	}
 }
 
@@ -67,6 +85,8 @@ type clientDetails struct {
 	clientView
 	*useView
 	RetiredSecrets []retiredSecretView `json:"retired_secrets"`
+	Keys           []keyView           `json:"keys,omitempty"` // those of jwks
+	Federations    []federationView    `json:"federations,omitempty"`
 }
 
 type retiredSecretView struct {
@@ -75,7 +95,7 @@ type retiredSecretView struct {
 }
 
 func detailsOf(client *models.Client) clientDetails {
-	details := clientDetails{viewOf(client), useOf(client), []retiredSecretView{}}
+	details := clientDetails{clientView: viewOf(client), useView: useOf(client), RetiredSecrets: []retiredSecretView{}, Keys: keysOf(client), Federations: federationsOf(client)}
 	for _, retired := range client.RetiredSecrets {
 		details.RetiredSecrets = append(details.RetiredSecrets, retiredSecretView{retired.ExpiresAt.Unix(), seconds(retired.LastUsedAt)})
 	}
@@ -120,7 +140,7 @@ func (f outputFlag) printClient(c *console, client *models.Client) error {
 		}
 		rows = append(rows, table.Row{"RETIRED SECRET (UTC)", works + dateTime(retired.ExpiresAt) + ", " + used})
 	}
-	return f.print(c, detailsOf(client), nil, rows)
+	return f.print(c, detailsOf(client), nil, append(rows, authenticationRows(client)...))
 }
 
 type clientShowCommand struct {

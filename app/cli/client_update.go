@@ -16,19 +16,27 @@ type clientUpdateCommand struct {
 	ResourceServer *bool        `negatable:"" help:"Whether the client may introspect the tokens of all clients."`
 	TTL            app.Duration `name:"ttl" default:"0s" placeholder:"DURATION" help:"Lifetime of its tokens from now on, such as 900s."`
 	ServerTTL      bool         `name:"server-ttl" help:"Use the server's lifetime for its tokens."`
+
+	authenticationFlags `embed:""`
 }
 
 func (*clientUpdateCommand) Help() string {
-	return "Values that you do not give stay as they are.\n\nExample:\n\n  chit client update billing-job --scope \"invoices.read\" --ttl 15m"
+	return "Values that you do not give stay as they are. A secret is kept while the client has another method, and does not work then.\n\nExample:\n\n  chit client update billing-job --scope \"invoices.read\" --ttl 15m\n  chit client update billing-job --auth-method private_key_jwt --jwks-uri https://jobs.example.com/keys\n  chit client update billing-job --auth-method secret"
 }
 
 // Run changes the client and prints it.
 func (cmd *clientUpdateCommand) Run(c *console) error {
-	if err := cmd.check(); err != nil {
+	changes := cmd.changes()
+	var err error
+	changes.Authentication, err = cmd.authentication(c)
+	if err := errors.Join(err, cmd.check(changes)); err != nil {
 		return usageError{err}
 	}
 	return cmd.withActions(c, func(actions admin.Actions) error {
-		client, err := actions.Update(c, cmd.ID, cmd.changes())
+		client, err := actions.Update(c, cmd.ID, changes)
+		if errors.As(err, new(admin.Invalid)) {
+			return usageError{flagFaults(err)}
+		}
 		if err != nil {
 			return noSuchClient(cmd.ID, err)
 		}
@@ -45,12 +53,11 @@ func (cmd *clientUpdateCommand) changes() admin.Changes {
 	return changes
 }
 
-func (cmd *clientUpdateCommand) check() error {
+func (cmd *clientUpdateCommand) check(changes admin.Changes) error {
 	faults := []error{cmd.Resolve(), cmd.auditFlag.check()}
-	if cmd.Name == nil && cmd.Scope == nil && cmd.ResourceServer == nil && !cmd.TTL.Given() && !cmd.ServerTTL {
-		faults = append(faults, errors.New("there is nothing to change: give --name, --scope, --[no-]resource-server, --ttl or --server-ttl"))
+	if cmd.Name == nil && cmd.Scope == nil && cmd.ResourceServer == nil && !cmd.TTL.Given() && !cmd.ServerTTL && cmd.authenticationFlags == (authenticationFlags{}) {
+		faults = append(faults, errors.New("there is nothing to change: give --name, --scope, --[no-]resource-server, --ttl, --server-ttl, --auth-method, --jwks, --jwks-uri or --tls-…"))
 	}
-	changes := cmd.changes()
 	if cmd.TTL.Given() {
 		if err := cmd.TTL.CheckLifetime("--ttl"); err != nil {
 			faults = append(faults, err)

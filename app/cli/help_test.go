@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	helpedCommand = regexp.MustCompile(`(?m)^  ([a-z][a-z-]*(?: [a-z][a-z-]*)?)  +[A-Z]`)
+	helpedCommand = regexp.MustCompile(`(?m)^  ([a-z][a-z-]*(?: [a-z][a-z-]*){0,2})  +[A-Z]`)
 	helpExample   = regexp.MustCompile(`(?m)^    (\S.*)$`)
 )
 
@@ -69,6 +69,13 @@ func (e *exampled) run(t *testing.T, bash, example string) {
 		"redis://default:…@redis:6379", e.redis,
 		`HEALTHCHECK CMD ["chit", "health"]`, "chit health",
 	).Replace(example)
+	if strings.Contains(pasted, "client assertion") {
+		key := t.TempDir() + "/job.pem"
+		if made := apptest.Chit(t, nil, "client", "keygen", "--private-key", key); made.Status != 0 {
+			t.Fatal(made.Stderr)
+		}
+		pasted = strings.Replace(pasted, "signing-job.pem", key, 1)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bash, "-euo", "pipefail", "-c", pasted)
@@ -83,6 +90,12 @@ func (e *exampled) run(t *testing.T, bash, example string) {
 		cmd.Env = append(cmd.Env, e.vars...)
 	}
 	token := e.prepare(t, strings.Contains(pasted, "client create"))
+	if strings.Contains(pasted, "federate remove") {
+		apptest.Psql(t, e.database, "INSERT INTO oauth_client_federation VALUES ('billing-job', 'https://kubernetes.example.com', 'system:serviceaccount:shop:billing', 'https://auth.example.com')")
+	}
+	if strings.Contains(pasted, "federate add deploy-job") {
+		apptest.Psql(t, e.database, "INSERT INTO oauth_client (client_id) VALUES ('deploy-job')")
+	}
 	cmd.Env = append(cmd.Env, "TOKEN="+token, "JTI="+tokens.ID(token))
 	var out apptest.Output
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = &bytes.Buffer{}, &out, &out

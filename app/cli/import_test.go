@@ -69,7 +69,7 @@ func TestImportFromOthers(t *testing.T) {
 	apptest.Eventually(t, apptest.Soon*10, "the new secret works", func() bool {
 		return p.Post("/token", "masked", rows[2].New, "grant_type=client_credentials").Status == 200
 	})
-	if got := apptest.Chit(t, env, "client", "import", example(t, "hydra.json"), "--yes"); got.Status != 0 || !strings.Contains(got.Stderr, "chit: 3 clients imported\nchit: 2 clients cannot log in yet") || strings.Count(got.Stderr, `"event":"client_created"`) != 3 {
+	if got := apptest.Chit(t, env, "client", "import", example(t, "hydra.json"), "--yes"); got.Status != 0 || !strings.Contains(got.Stderr, "chit: 5 clients imported\nchit: 2 clients cannot log in yet") || strings.Count(got.Stderr, `"event":"client_created"`) != 5 {
 		t.Errorf("%+v", got)
 	}
 }
