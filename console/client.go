@@ -11,22 +11,23 @@ import (
 
 // clientView is a client in JSON, with the names of RFC 7591 where it has them. Times are in seconds.
 type clientView struct {
-	ClientID            string          `json:"client_id"`
-	ClientSecret        string          `json:"client_secret,omitempty"`            // only of a new secret
-	SecretExpiresAt     *int64          `json:"client_secret_expires_at,omitempty"` // 0: never; present if client_secret is
-	ClientName          string          `json:"client_name"`
-	Scope               string          `json:"scope"`
-	GrantTypes          []string        `json:"grant_types"`
-	IsResourceServer    bool            `json:"is_resource_server"`
-	IsPublic            bool            `json:"is_public"`
-	TokenTTLSeconds     *int64          `json:"token_ttl_seconds"` // null: the server's
-	DisabledAt          *int64          `json:"disabled_at"`
-	TokensRevokedBefore *int64          `json:"tokens_revoked_before"`
-	CreatedAt           int64           `json:"created_at"`
-	UpdatedAt           int64           `json:"updated_at"`
-	*useView                            // nil: not asked for
-	RetiredSecrets      *[]retiredView  `json:"retired_secrets,omitempty"` // nil: not asked for
-	Revocation          *revocationView `json:"revocation,omitempty"`      // of the client's tokens, by the request
+	ClientID            string   `json:"client_id"`
+	ClientSecret        string   `json:"client_secret,omitempty"`            // only of a new secret
+	SecretExpiresAt     *int64   `json:"client_secret_expires_at,omitempty"` // 0: never; present if client_secret is
+	ClientName          string   `json:"client_name"`
+	Scope               string   `json:"scope"`
+	GrantTypes          []string `json:"grant_types"`
+	IsResourceServer    bool     `json:"is_resource_server"`
+	IsPublic            bool     `json:"is_public"`
+	TokenTTLSeconds     *int64   `json:"token_ttl_seconds"` // null: the server's
+	DisabledAt          *int64   `json:"disabled_at"`
+	TokensRevokedBefore *int64   `json:"tokens_revoked_before"`
+	CreatedAt           int64    `json:"created_at"`
+	UpdatedAt           int64    `json:"updated_at"`
+	authenticationView
+	*useView                       // nil: not asked for
+	RetiredSecrets *[]retiredView  `json:"retired_secrets,omitempty"` // nil: not asked for
+	Revocation     *revocationView `json:"revocation,omitempty"`      // of the client's tokens, by the request
 }
 
 // useView is when a client was last seen, to within a minute. null means never.
@@ -60,6 +61,7 @@ func viewOf(client *models.Client) clientView {
 		TokensRevokedBefore: seconds(client.TokensRevokedBefore),
 		CreatedAt:           client.CreatedAt.Unix(),
 		UpdatedAt:           client.UpdatedAt.Unix(),
+		authenticationView:  authenticationOf(client),
 	}
 	if client.Use != nil {
 		view.useView = &useView{seconds(client.Use.LastUsedAt), seconds(client.Use.LastTokenAt)}

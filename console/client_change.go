@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"chit/admin"
@@ -14,7 +15,7 @@ var changeable = []string{"client_name", "scope", "grant_types", "is_resource_se
 
 // register is POST /admin/clients, with the names of RFC 7591 §2.
 func (x *call) register() error {
-	body, err := x.readObject(append([]string{"client_id"}, changeable...)...)
+	body, err := x.readObject(slices.Concat([]string{"client_id"}, changeable, authenticationMembers)...)
 	if err != nil {
 		return err
 	}
@@ -26,6 +27,7 @@ func (x *call) register() error {
 		GrantTypes:      valueOf(changes.GrantTypes),
 		ResourceServer:  valueOf(changes.ResourceServer),
 		TokenTTLSeconds: changes.TokenTTLSeconds,
+		Authentication:  changes.Authentication,
 	}
 	if body.isNull("token_ttl_seconds") {
 		registration.TokenTTLSeconds = nil
@@ -39,12 +41,16 @@ func (x *call) register() error {
 	}
 	x.Response().Header().Set("Location", "/admin/clients/"+url.PathEscape(client.ClientID))
 	client.Use = &models.Use{}
-	return x.answerClient(http.StatusCreated, client, viewOf(client).withSecret(secret))
+	view := viewOf(client)
+	if secret != "" {
+		view = view.withSecret(secret)
+	}
+	return x.answerClient(http.StatusCreated, client, view)
 }
 
 // change is PATCH /admin/clients/{client_id}: a JSON merge patch (RFC 7396).
 func (x *call) change() error {
-	body, err := x.readObject(changeable...)
+	body, err := x.readObject(slices.Concat(changeable, authenticationMembers)...)
 	if err != nil {
 		return err
 	}
@@ -66,6 +72,7 @@ func changesIn(body *object) admin.Changes {
 		Scope:          member[string](body, "scope", "a text"),
 		GrantTypes:     member[[]string](body, "grant_types", "a list of texts"),
 		ResourceServer: member[bool](body, "is_resource_server", "true or false"),
+		Authentication: authenticationIn(body),
 	}
 	if body.isNull("token_ttl_seconds") {
 		changes.TokenTTLSeconds = new(int64)

@@ -66,6 +66,7 @@ var problems = []struct {
 	{models.ErrTokenNotFound, fault(http.StatusNotFound, "there is no such token: it has expired, was revoked, or was never issued")},
 	{models.ErrClientExists, fault(http.StatusConflict, "there is a client with this client_id already")},
 	{models.ErrPublicClient, fault(http.StatusConflict, "the client is public: it has no secret")},
+	{models.ErrNoSecret, fault(http.StatusConflict, "the client authenticates without a secret: see its token_endpoint_auth_method")},
 	{admin.ErrChanged, fault(http.StatusPreconditionFailed, "the client was changed meanwhile: get it again, and repeat the change with its present ETag")},
 	{models.ErrNotPermitted, fault(http.StatusInternalServerError, "the role of the server in the database or in Redis may not do this: give it the privileges of operators")},
 	{models.ErrSchema, fault(http.StatusInternalServerError, "the database lacks a migration: run `chit migrate up`")},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chit/admin"
+	"chit/keys"
 	"chit/models"
 )
 
@@ -19,6 +20,12 @@ type clientPage struct {
 	Running []admin.Progressed // revocations of its tokens in the background
 	Done    string             // what was just done
 	Own     bool               // it is the client of the operator
+}
+
+// Keys returns the keys in the row of the client that can be used.
+func (p clientPage) Keys() []keys.Key {
+	set, _ := keys.Parse(string(p.JWKS)) // SQL may have written anything
+	return set.Keys
 }
 
 type retired struct {

@@ -1,0 +1,65 @@
+package console
+
+import (
+	"encoding/json"
+
+	"chit/admin"
+	"chit/models"
+)
+
+// authenticationView is how a client authenticates, with the names of RFC 7591 §2 and RFC 8705 §2. What is null in
+// the database is absent.
+type authenticationView struct {
+	Method       string          `json:"token_endpoint_auth_method,omitempty"` // absent: a secret, by HTTP Basic or in the body
+	JWKS         json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI      string          `json:"jwks_uri,omitempty"`
+	TLSSubjectDN string          `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSSANDNS    string          `json:"tls_client_auth_san_dns,omitempty"`
+	TLSSANURI    string          `json:"tls_client_auth_san_uri,omitempty"`
+}
+
+func authenticationOf(client *models.Client) authenticationView {
+	view := authenticationView{
+		Method: string(client.AuthMethod), JWKSURI: string(client.JWKSURI),
+		TLSSubjectDN: string(client.TLSSubjectDN), TLSSANDNS: string(client.TLSSANDNS), TLSSANURI: string(client.TLSSANURI),
+	}
+	var document map[string]any
+	if json.Unmarshal([]byte(client.JWKS), &document) == nil && document != nil { // SQL may have written anything
+		view.JWKS = json.RawMessage(client.JWKS)
+	}
+	return view
+}
+
+// authenticationMembers are the members of a client that say how it authenticates. null takes a value away.
+var authenticationMembers = []string{
+	"token_endpoint_auth_method", "jwks", "jwks_uri", "tls_client_auth_subject_dn", "tls_client_auth_san_dns", "tls_client_auth_san_uri",
+}
+
+// authenticationIn returns the changes to how a client authenticates that an object describes.
+func authenticationIn(body *object) admin.Authentication {
+	text := func(name string) *string {
+		if body.isNull(name) {
+			return new(string)
+		}
+		value := member[string](body, name, "a text or null")
+		if value != nil && *value == "" {
+			body.wrong(name, "is empty: write null to take it away")
+		}
+		return value
+	}
+	a := admin.Authentication{
+		JWKSURI: text("jwks_uri"), TLSSubjectDN: text("tls_client_auth_subject_dn"), TLSSANDNS: text("tls_client_auth_san_dns"), TLSSANURI: text("tls_client_auth_san_uri"),
+	}
+	if method := text("token_endpoint_auth_method"); method != nil {
+		value := models.AuthMethod(*method)
+		a.Method = &value
+	}
+	switch {
+	case body.isNull("jwks"):
+		a.JWKS = new(string)
+	case member[map[string]any](body, "jwks", "an object or null") != nil:
+		document := string(body.members["jwks"])
+		a.JWKS = &document
+	}
+	return a
+}
