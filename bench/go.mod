@@ -14,6 +14,11 @@ require (
 )
 
 require (
+	github.com/go-jose/go-jose/v4 v4.1.9 // indirect
+	github.com/maypok86/otter/v2 v2.4.0 // indirect
+)
+
+require (
 	chit v0.0.0
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect

@@ -18,9 +18,10 @@ import (
 )
 
 type commands struct {
-	Run    runCommand    `cmd:"" default:"withargs" help:"Measure throughput, latency, CPU and memory beside the floor and the ceiling (the default)."`
-	Guard  guardCommand  `cmd:"" help:"Measure checks of tokens, revocations, and what receivers of invalidations cost."`
-	Growth growthCommand `cmd:"" help:"Measure what live tokens cost, from 10,000 to 1,000,000 of them."`
+	Run     runCommand     `cmd:"" default:"withargs" help:"Measure throughput, latency, CPU and memory beside the floor and the ceiling (the default)."`
+	Guard   guardCommand   `cmd:"" help:"Measure checks of tokens, revocations, and what receivers of invalidations cost."`
+	Methods methodsCommand `cmd:"" help:"Measure what issuing costs by each method of client authentication."`
+	Growth  growthCommand  `cmd:"" help:"Measure what live tokens cost, from 10,000 to 1,000,000 of them."`
 }
 
 // common has the flags of all commands.

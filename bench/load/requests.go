@@ -22,6 +22,7 @@ type Request struct {
 	Method, Path string
 	As           Client // the zero value: no Authorization header
 	Form         string // the body; empty: none
+	Header       string // one more header, "Name: value"; empty: none
 }
 
 // Issue returns a token request.
@@ -66,7 +67,7 @@ func (r Request) authorization() string {
 func lines(requests []Request) string {
 	var text strings.Builder
 	for _, r := range requests {
-		text.WriteString(strings.Join([]string{r.Method, r.Path, r.authorization(), r.Form}, "\t") + "\n")
+		text.WriteString(strings.Join([]string{r.Method, r.Path, r.authorization(), r.Header, r.Form}, "\t") + "\n")
 	}
 	return text.String()
 }
