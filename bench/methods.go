@@ -38,7 +38,7 @@ func (m *methodsCommand) Validate() error {
 // method is a way to authenticate.
 type method struct {
 	name string
-	// requests returns enough requests for a measurement. None may be sent twice unless it may be repeated.
+	// requests returns enough requests for a measurement, so that no assertion is sent twice in it.
 	requests func() ([]load.Request, error)
 }
 
@@ -63,7 +63,8 @@ func (m *methodsCommand) Run(ctx context.Context) error {
 	if err := os.WriteFile(authorities, c.authority, 0o600); err != nil {
 		return err
 	}
-	m.Set = append(m.Set, "CHIT_TRUSTED_PROXIES=127.0.0.1", "CHIT_TLS_CLIENT_CA="+authorities)
+	// The records of used assertions go with each emptied Redis, so that assertions are signed once.
+	m.Set = append(m.Set, "CHIT_ASSERTION_MAX_LIFETIME=1h", "CHIT_TRUSTED_PROXIES=127.0.0.1", "CHIT_TLS_CLIENT_CA="+authorities)
 	platform := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(c.documents["platform"]) }))
 	defer platform.Close()
 	return m.onStack(ctx, func(s *stack.Stack, wrk *load.Wrk) error {
@@ -73,11 +74,13 @@ func (m *methodsCommand) Run(ctx context.Context) error {
 		if err := errors.Join(register(ctx, s, 1), s.SQL(ctx, c.sql(platform.URL))); err != nil {
 			return err
 		}
-		results, err := m.measure(ctx, s, wrk, c.methods())
+		methods := c.methods()
+		results, err := m.measure(ctx, s, wrk, methods)
 		if err != nil {
 			return fmt.Errorf("%w\n%s", err, s.Chit.Log())
 		}
-		return m.print(c.methods(), results)
+		m.print(methods, results)
+		return nil
 	})
 }
 
@@ -132,7 +135,7 @@ func (m *methodsCommand) one(ctx context.Context, s *stack.Stack, wrk *load.Wrk,
 }
 
 // print prints each method beside the secret.
-func (m *methodsCommand) print(methods []method, results map[string]*measured) error {
+func (m *methodsCommand) print(methods []method, results map[string]*measured) {
 	secret := results[methods[0].name]
 	var rows [][]string
 	for _, method := range methods {
@@ -147,7 +150,6 @@ func (m *methodsCommand) print(methods []method, results map[string]*measured) e
 	}
 	printTable(fmt.Sprintf("Issuing by each method, at %d connections, %d rounds", m.Connections, m.Rounds),
 		[]string{"", "requests/s", "p99", "CPU s/1,000", "× requests/s", "× CPU"}, rows...)
-	return nil
 }
 
 // form returns a token request without an Authorization header.
