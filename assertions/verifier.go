@@ -45,6 +45,19 @@ func (v *Verifier) Verify(ctx context.Context, a *Assertion, client *models.Clie
 	return v.use(ctx, a, client, now)
 }
 
+// Await waits until key documents have been asked for again that lack the key of the assertion. A last look then
+// need not wait.
+func (v *Verifier) Await(ctx context.Context, a *Assertion, client *models.Client) {
+	sources, _ := v.sources(a, client) // the last look finds the reason for a refusal
+	for _, source := range sources {
+		_, _ = v.find(ctx, a, source, true)
+	}
+}
+
+func (v *Verifier) find(ctx context.Context, a *Assertion, source keys.Source, thorough bool) (keys.Set, error) {
+	return v.Keys.Find(ctx, source, thorough, func(known keys.Set) bool { return known.Knows(a.signed) })
+}
+
 // isOwnOf reports whether the assertion says that the client has signed it.
 func (a *Assertion) isOwnOf(client *models.Client) bool {
 	return client != nil && a.claims.Issuer == client.ClientID && a.claims.Subject == client.ClientID
@@ -111,8 +124,7 @@ func (v *Verifier) checkSignature(ctx context.Context, a *Assertion, sources []k
 	}
 	var failures []error
 	for _, source := range sources {
-		// A last look asks for a document again that lacks the key.
-		set, err := v.Keys.Find(ctx, source, look != models.First, func(known keys.Set) bool { return known.Knows(a.signed) })
+		set, err := v.find(ctx, a, source, look != models.First)
 		if err = errors.Join(err, a.signed.Verify(set)); err == nil {
 			return nil
 		}

@@ -104,14 +104,27 @@ func (v *Verifier) checkKey(ctx context.Context, leaf *x509.Certificate, client 
 	if !found {
 		return errors.New("the client has neither jwks nor jwks_uri")
 	}
-	registered := func(set keys.Set) bool {
-		return slices.ContainsFunc(set.Keys, func(key keys.Key) bool { return isOf(leaf, key) })
-	}
+	registered := holds(leaf)
 	set, err := v.Keys.Find(ctx, source, look != models.First, registered)
 	if err == nil && !registered(set) {
 		err = errors.New("no registered key is that of the certificate")
 	}
 	return err
+}
+
+// Await waits until a key document has been asked for again that lacks the key of the certificate. A last look then
+// need not wait.
+func (v *Verifier) Await(ctx context.Context, shown *Shown, client *models.Client) {
+	if source, found := keys.Of(client); found && client.AuthMethod == models.SelfSignedTLS {
+		_, _ = v.Keys.Find(ctx, source, true, holds(shown.Leaf)) // the last look finds the reason for a refusal
+	}
+}
+
+// holds returns whether a set has the key of the certificate.
+func holds(leaf *x509.Certificate) func(keys.Set) bool {
+	return func(set keys.Set) bool {
+		return slices.ContainsFunc(set.Keys, func(key keys.Key) bool { return isOf(leaf, key) })
+	}
 }
 
 // isOf reports whether the certificate has the key.

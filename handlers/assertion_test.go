@@ -188,26 +188,6 @@ func TestKeysBySQL(t *testing.T) {
 	})
 }
 
-// Keys that cannot check an assertion are no keys, and do not keep others from it.
-func TestUnusableKeys(t *testing.T) {
-	s := apptest.Embedded(t)
-	signer := apptest.NewSigner(t, "ES256", "k")
-	private, symmetric := `{"kty":"oct","kid":"k","k":"c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"}`, `{"kty":"nonsense","kid":"k"}`
-	registerSigner(s, "mixed", `{"keys":[`+private+","+symmetric+",{},7,"+signer.JWK()+"]}")
-	forEncryption := strings.TrimSuffix(signer.JWK(), "}") + `,"use":"enc"}`
-	forRSA := strings.TrimSuffix(signer.JWK(), "}") + `,"alg":"RS256"}`
-	forSigning := strings.TrimSuffix(signer.JWK(), "}") + `,"key_ops":["sign"]}`
-	registerSigner(s, "none", `{"keys":[`+forEncryption+","+forRSA+","+forSigning+"]}")
-	registerSigner(s, "malformed", `{"keys":`)
-	registerSigner(s, "empty", `{}`)
-	registerSigner(s, "large", `{"keys":[`+signer.JWK()+`],"x":"`+strings.Repeat("x", 64<<10)+`"}`)
-	for id, want := range map[string]int{"mixed": 200, "none": 401, "malformed": 401, "empty": 401, "large": 401} {
-		if answer := s.Post("/token", "", "", please+apptest.AssertionForm(signer.Assertion(id))); answer.Status != want {
-			t.Errorf("%s: %d %s", id, answer.Status, answer.Body)
-		}
-	}
-}
-
 // While Redis is out of reach, nobody knows whether an assertion was used. So the answer is 503.
 func TestAssertionWithoutRedis(t *testing.T) {
 	s := apptest.Real(t)

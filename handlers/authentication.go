@@ -91,6 +91,7 @@ func (a *API) admit(ctx context.Context, x *exchange, readings []credentials) (*
 		}
 		found[i] = client
 	}
+	a.awaitKeys(ctx, x, found[0], &readings[0])
 	if err := x.pass(ctx, a.Gates.Refused); err != nil {
 		return nil, err
 	}
@@ -105,6 +106,20 @@ func (a *API) admit(ctx context.Context, x *exchange, readings []credentials) (*
 		}
 	}
 	return nil, refusal
+}
+
+// awaitKeys waits for the keys of other servers that the credentials need. The request has no place meanwhile,
+// because a server that hangs must not take those of others.
+func (a *API) awaitKeys(ctx context.Context, x *exchange, client *models.Client, shown *credentials) {
+	switch {
+	case client == nil:
+	case shown.assertion != nil:
+		x.leave()
+		a.Assertions.Await(ctx, shown.assertion, client)
+	case shown.certificate != nil:
+		x.leave()
+		a.Certificates.Await(ctx, shown.certificate, client)
+	}
 }
 
 // look is a look at a client: the result of finding it, and how to check its credentials.

@@ -1,6 +1,8 @@
 package handlers_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +61,26 @@ func TestKeysThatCannotBeHad(t *testing.T) {
 	for _, cause := range []string{"is 502", "connection refused", "does not begin with https://", "10.0.0.1 is a private address: CHIT_JWKS_PRIVATE=on allows it"} {
 		if !strings.Contains(s.Log(), cause) {
 			t.Errorf("the log does not have the cause: %s", cause)
+		}
+	}
+}
+
+// Keys that cannot check an assertion are no keys, and do not keep others from it.
+func TestUnusableKeys(t *testing.T) {
+	s := apptest.Embedded(t)
+	signer := apptest.NewSigner(t, "ES256", "k")
+	private, symmetric := `{"kty":"oct","kid":"k","k":"c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"}`, `{"kty":"nonsense","kid":"k"}`
+	registerSigner(s, "mixed", `{"keys":[`+private+","+symmetric+",{},7,"+signer.JWK()+"]}")
+	forEncryption := strings.TrimSuffix(signer.JWK(), "}") + `,"use":"enc"}`
+	forRSA := strings.TrimSuffix(signer.JWK(), "}") + `,"alg":"RS256"}`
+	forSigning := strings.TrimSuffix(signer.JWK(), "}") + `,"key_ops":["sign"]}`
+	registerSigner(s, "none", `{"keys":[`+forEncryption+","+forRSA+","+forSigning+"]}")
+	registerSigner(s, "malformed", `{"keys":`)
+	registerSigner(s, "empty", `{}`)
+	registerSigner(s, "large", `{"keys":[`+signer.JWK()+`],"x":"`+strings.Repeat("x", 64<<10)+`"}`)
+	for id, want := range map[string]int{"mixed": 200, "none": 401, "malformed": 401, "empty": 401, "large": 401} {
+		if answer := s.Post("/token", "", "", please+apptest.AssertionForm(signer.Assertion(id))); answer.Status != want {
+			t.Errorf("%s: %d %s", id, answer.Status, answer.Body)
 		}
 	}
 }
@@ -168,4 +190,37 @@ func TestFederationEndsWithItsClient(t *testing.T) {
 			s.Exec("DELETE FROM oauth_client")
 		}
 	})
+}
+
+// Requests that wait for a key document take no place. So others are answered, also those that are refused.
+func TestWaitingForKeysTakesNoPlace(t *testing.T) {
+	s := apptest.Embedded(t, "--max-concurrent=4")
+	register(s)
+	asked, hang := make(chan struct{}, 100), make(chan struct{})
+	place := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		select {
+		case <-hang:
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(place.Close)
+	s.Exec("INSERT INTO oauth_client (client_id, token_endpoint_auth_method, jwks_uri) VALUES ('job', 'private_key_jwt', '" + place.URL + "')")
+	signer := apptest.NewSigner(t, "ES256", "1")
+	var waiting sync.WaitGroup
+	for range 8 {
+		waiting.Go(func() { s.Post("/token", "", "", please+apptest.AssertionForm(signer.Assertion("job"))) })
+	}
+	<-asked
+	time.Sleep(100 * time.Millisecond) // all of them wait
+	for range 10 {
+		if answer := s.Post("/token", "alice", "wrong", please); answer.Status != 401 {
+			t.Errorf("a wrong secret: %d %s", answer.Status, answer.Body)
+		}
+		if answer := s.Post("/token", "alice", secret, please); answer.Status != 200 {
+			t.Errorf("a right secret: %d %s", answer.Status, answer.Body)
+		}
+	}
+	close(hang)
+	waiting.Wait()
 }

@@ -21,7 +21,7 @@ const (
 	// retryPause is the least time between two attempts to get the same document.
 	retryPause = 10 * time.Second
 	// maxFetches is the maximum number of attempts in flight.
-	maxFetches = 16
+	maxFetches = 64
 )
 
 // Source says where the keys of a client or of another issuer are. One of the fields is set.

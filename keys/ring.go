@@ -15,16 +15,22 @@ const parsedSize = 10_000
 // Ring finds the keys of sources, and keeps them.
 type Ring struct {
 	documents *Documents
-	parsed    *otter.Cache[string, Set] // because parsing takes longer than a lookup
+	parsed    *otter.Cache[string, parsed] // because parsing takes longer than a lookup
+}
+
+// parsed is the result of Parse.
+type parsed struct {
+	set Set
+	err error
 }
 
 // NewRing returns a Ring that gets documents of other servers from documents.
 func NewRing(documents *Documents) (*Ring, error) {
-	parsed, err := otter.New(&otter.Options[string, Set]{MaximumSize: parsedSize})
+	cache, err := otter.New(&otter.Options[string, parsed]{MaximumSize: parsedSize})
 	if err != nil {
 		return nil, fmt.Errorf("cache of keys: %w", err)
 	}
-	return &Ring{documents, parsed}, nil
+	return &Ring{documents, cache}, nil
 }
 
 // Of returns where the keys of a client are. found is false if it has none.
@@ -50,12 +56,10 @@ func (r *Ring) Find(ctx context.Context, source Source, thorough bool, enough fu
 }
 
 func (r *Ring) parse(document string) (Set, error) {
-	if set, found := r.parsed.GetIfPresent(document); found {
-		return set, nil
+	result, found := r.parsed.GetIfPresent(document)
+	if !found {
+		result.set, result.err = Parse(document)
+		r.parsed.Set(document, result)
 	}
-	set, err := Parse(document)
-	if err == nil {
-		r.parsed.Set(document, set)
-	}
-	return set, err
+	return result.set, result.err
 }
