@@ -172,3 +172,25 @@ func TestGoJoseCVE202527144ParserExhaustion(t *testing.T) {
 		t.Logf("%s: %v", name, time.Since(began))
 	}
 }
+
+// Refused assertions count like wrong secrets, by the id that they claim.
+func TestAssertionsAreThrottled(t *testing.T) {
+	s := apptest.Embedded(t, "--throttle-client=3")
+	signer := apptest.NewSigner(t, "ES256", "")
+	registerSigner(s, "job", apptest.JWKS(signer))
+	registerSigner(s, "other", apptest.JWKS(signer))
+	wrong := func() string { return please + apptest.AssertionForm(apptest.NewSigner(t, "ES256", "").Assertion("job")) }
+	for range 3 {
+		if answer := s.Post("/token", "", "", wrong()); answer.Status != 401 {
+			t.Errorf("%d %s", answer.Status, answer.Body)
+		}
+	}
+	for name, form := range map[string]string{"wrong": wrong(), "right": please + apptest.AssertionForm(signer.Assertion("job"))} {
+		if answer := s.Post("/token", "", "", form); answer.Status != 429 || answer.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s", name, answer.Status, answer.Body)
+		}
+	}
+	if answer := s.Post("/token", "", "", please+apptest.AssertionForm(signer.Assertion("other"))); answer.Status != 200 {
+		t.Errorf("another client: %d %s", answer.Status, answer.Body)
+	}
+}
