@@ -15,7 +15,7 @@ import (
 const maxKeyFile = 64 << 10
 
 type clientKeygenCommand struct {
-	PrivateKey string `required:"" type:"path" placeholder:"FILE" help:"New file for the private key, in PEM (PKCS #8). Only its owner can read it."`
+	PrivateKey string `default:"private-key.pem" placeholder:"FILE" help:"New file for the private key, in PEM (PKCS #8). Only its owner can read it (default ${default})."`
 	Alg        string `default:"ES256" placeholder:"ALG" help:"ES256, RS256, PS256 or EdDSA (default ${default})."`
 	Kid        string `placeholder:"TEXT" help:"Name of the key (default: its SHA-256 thumbprint)."`
 }
@@ -52,13 +52,16 @@ func (cmd *clientKeygenCommand) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(c.out, string(document))
+	if _, err := fmt.Fprintln(c.out, string(document)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.err, "chit: the private key is in %s\n", cmd.PrivateKey)
 	return err
 }
 
 type assertionCommand struct {
 	ID         string       `arg:"" name:"id" help:"The client_id."`
-	PrivateKey string       `required:"" placeholder:"FILE" help:"File with the private key, in PEM; - reads standard input."`
+	PrivateKey string       `default:"private-key.pem" placeholder:"FILE" help:"File with the private key, in PEM; - reads standard input (default ${default})."`
 	Alg        string       `placeholder:"ALG" help:"Algorithm (default: ES256, RS256 or EdDSA, by the key)."`
 	Kid        string       `placeholder:"TEXT" help:"Name of the key (default: its SHA-256 thumbprint)."`
 	Issuer     string       `env:"CHIT_ISSUER" default:"http://localhost:8080" placeholder:"URL" help:"Issuer URL of the server, for which the assertion is (default ${default})."`
