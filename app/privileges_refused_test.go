@@ -102,3 +102,20 @@ func TestRoleThatWaitsForReplicas(t *testing.T) {
 	}
 	g.refusedNothing(t)
 }
+
+// A role that may not read federations, as after an upgrade without new privileges, only fails requests that need
+// them.
+func TestRoleWithoutFederations(t *testing.T) {
+	t.Parallel()
+	g := granted(t)
+	apptest.Psql(t, g.database.URL, "REVOKE SELECT ON oauth_client_federation FROM chit_server")
+	p := apptest.StartChit(t, append(g.as(t, "server"), "CHIT_MIGRATE=off"))
+	secret := apptest.Create(t, g.as(t, "operator"), "job").ClientSecret
+	if p.Token("job", secret) == "" {
+		t.Error("no token by a secret")
+	}
+	form := "grant_type=client_credentials&client_id=job&" + apptest.AssertionForm(apptest.NewSigner(t, "ES256", "").Sign(apptest.Claims{"iss": "https://platform.example", "sub": "x"}))
+	if got := p.Post("/token", "", "", form); got.Status != http.StatusServiceUnavailable {
+		t.Errorf("by a token of a platform: %d %s", got.Status, got.Body)
+	}
+}

@@ -37,16 +37,12 @@ func (c *Clients) Find(ctx context.Context, id string) (*models.Client, error) {
 // FindMany is Find for several ids. All of them must be accepted by models.CanBeClientID. The map has the
 // clients that exist.
 func (c *Clients) FindMany(ctx context.Context, ids []string) (map[string]*models.Client, error) {
-	// Both tables are queried for unknown clients, too, so that the time it takes does not tell whether a
+	// Both queries are made for unknown clients, too, so that the time it takes does not tell whether a
 	// client exists. The clients are queried first: a rotation between the two queries looks as if it had
 	// not happened yet.
-	var clients []models.Client
 	var secrets []models.RetiredSecret
 	db, asked := c.db.WithContext(ctx), rounded(ids)
-	err := db.Find(&clients, "client_id IN ?", asked).Error
-	if lacksSchema(err) {
-		err = db.Omit(sinceStrongClients...).Find(&clients, "client_id IN ?", asked).Error
-	}
+	clients, err := findFederated(db, asked)
 	if err == nil {
 		err = db.Find(&secrets, "client_id IN ?", asked).Error
 	}
@@ -62,7 +58,7 @@ func (c *Clients) FindMany(ctx context.Context, ids []string) (map[string]*model
 			client.RetiredSecrets = append(client.RetiredSecrets, secret)
 		}
 	}
-	return found, federate(db, found, asked)
+	return found, nil
 }
 
 // rounded repeats the last id until the number of ids is a power of two. So there are few different

@@ -2,49 +2,79 @@ package repository
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"chit/migrations"
 	"chit/models"
 )
 
-// sinceStrongClients are columns that a database of the previous version lacks.
+// sinceStrongClients are fields whose columns a database of the previous version lacks.
 var sinceStrongClients = []string{
 	"AuthMethod", "JWKS", "JWKSURI", "TLSSubjectDN", "TLSSANDNS", "TLSSANURI",
 }
 
-// federate adds the federations to clients. A failure that does not go away by itself must not keep clients
-// from requests that have nothing to do with federations, so it is noted in the clients. The database may lack
-// the table during an upgrade, and the role may lack a privilege after it.
-func federate(db *gorm.DB, clients map[string]*models.Client, asked []string) error {
-	var federations []models.Federation
-	err := db.Find(&federations, "client_id IN ?", asked).Error
-	if err != nil {
-		err = unavailable("find federations", err)
-	}
-	switch {
-	case errors.Is(err, models.ErrNotPermitted), errors.Is(err, models.ErrSchema):
-		for _, client := range clients {
-			client.FederationsErr = err
-		}
-	case err != nil:
-		return err
-	}
-	for _, federation := range federations {
-		if client := clients[federation.ClientID]; client != nil {
-			client.Federations = append(client.Federations, federation)
-		}
-	}
-	return nil
+// federatedClient is a client with its federations as a JSON list, or null if there are none. They come with the
+// client, because a query of their own would make every lookup slower where the database is far away.
+type federatedClient struct {
+	models.Client
+	List models.Text `gorm:"column:federations"`
 }
 
-// lacksSchema reports whether the database lacks a table or a column.
-func lacksSchema(err error) bool {
-	answer := (*pgconn.PgError)(nil)
-	return errors.As(err, &answer) && (answer.Code == "42P01" || answer.Code == "42703")
+// federationList is the SQL of the column. It depends on the database.
+var federationList = map[string]string{
+	string(migrations.PostgreSQL): `(SELECT json_agg(json_build_object('Issuer', issuer, 'Subject', subject, 'Audience', audience, 'JWKSURI', jwks_uri))::text
+		FROM oauth_client_federation AS f WHERE f.client_id = oauth_client.client_id) AS federations`,
+	string(migrations.SQLite): `(SELECT nullif(json_group_array(json_object('Issuer', issuer, 'Subject', subject, 'Audience', audience, 'JWKSURI', jwks_uri)), '[]')
+		FROM oauth_client_federation AS f WHERE f.client_id = oauth_client.client_id) AS federations`,
+}
+
+// findFederated returns clients with their federations. A failure that does not go away by itself must not keep
+// clients from requests that have nothing to do with federations, so it is noted in the clients. The database may
+// lack the table during an upgrade, and the role may lack a privilege after it.
+func findFederated(db *gorm.DB, asked []string) ([]models.Client, error) {
+	statement := &gorm.Statement{DB: db}
+	if err := statement.Parse(&models.Client{}); err != nil {
+		return nil, err
+	}
+	var rows []federatedClient
+	columns := append(slices.Clone(statement.Schema.DBNames), federationList[db.Name()])
+	if err := db.Select(columns).Find(&rows, "client_id IN ?", asked).Error; err != nil {
+		lacking := unavailable("find federations", err)
+		if errors.Is(lacking, models.ErrNotPermitted) || errors.Is(lacking, models.ErrSchema) {
+			return findUnfederated(db, asked, lacking)
+		}
+		return nil, err
+	}
+	clients := make([]models.Client, len(rows))
+	for i, row := range rows {
+		if clients[i] = row.Client; row.List == "" {
+			continue
+		}
+		if err := json.Unmarshal([]byte(row.List), &clients[i].Federations); err != nil {
+			return nil, err
+		}
+		for j := range clients[i].Federations {
+			clients[i].Federations[j].ClientID = row.ClientID
+		}
+	}
+	return clients, nil
+}
+
+// findUnfederated returns clients without their federations, and notes why.
+func findUnfederated(db *gorm.DB, asked []string, why error) (clients []models.Client, err error) {
+	err = db.Find(&clients, "client_id IN ?", asked).Error
+	if err != nil && errors.Is(unavailable("find client", err), models.ErrSchema) {
+		err = db.Omit(sinceStrongClients...).Find(&clients, "client_id IN ?", asked).Error
+	}
+	for i := range clients {
+		clients[i].FederationsErr = why
+	}
+	return clients, err
 }
 
 // ErrFederationExists means that the client has this federation already.
