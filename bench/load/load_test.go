@@ -35,9 +35,9 @@ func TestLines(t *testing.T) {
 		Introspect(Client{"id", "secret"}, "a&b"),
 		{Method: "GET", Path: "/"},
 	})
-	want := "POST\t/token\tBasic aWQ6c2VjcmV0\tgrant_type=client_credentials\n" +
-		"POST\t/introspect\tBasic aWQ6c2VjcmV0\ttoken=a%26b\n" +
-		"GET\t/\t\t\n"
+	want := "POST\t/token\tBasic aWQ6c2VjcmV0\t\tgrant_type=client_credentials\n" +
+		"POST\t/introspect\tBasic aWQ6c2VjcmV0\t\ttoken=a%26b\n" +
+		"GET\t/\t\t\t\n"
 	if got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
