@@ -63,7 +63,7 @@ type Server struct {
 
 // Start starts a server with a complete Config. The error explains in one line what is wrong.
 func Start(ctx context.Context, config Config, log *slog.Logger) (_ *Server, err error) {
-	s := &Server{config: config, failed: make(chan error, 2)}
+	s := &Server{config: config, failed: make(chan error, 3)} // one for each listener
 	defer func() {
 		if err != nil {
 			s.close()

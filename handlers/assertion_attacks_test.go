@@ -179,7 +179,9 @@ func TestAssertionsAreThrottled(t *testing.T) {
 	signer := apptest.NewSigner(t, "ES256", "")
 	registerSigner(s, "job", apptest.JWKS(signer))
 	registerSigner(s, "other", apptest.JWKS(signer))
-	wrong := func() string { return please + apptest.AssertionForm(apptest.NewSigner(t, "ES256", "").Assertion("job")) }
+	wrong := func() string {
+		return please + apptest.AssertionForm(apptest.NewSigner(t, "ES256", "").Assertion("job"))
+	}
 	for range 3 {
 		if answer := s.Post("/token", "", "", wrong()); answer.Status != 401 {
 			t.Errorf("%d %s", answer.Status, answer.Body)
