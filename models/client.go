@@ -79,8 +79,9 @@ func (r Refusal) Error() string { return ErrAuthenticationFailed.Error() + ": " 
 func (r Refusal) Is(target error) bool { return target == ErrAuthenticationFailed }
 
 // Authenticate checks a secret of the client, sent by this method, at the time now. It returns no error if
-// the secret is correct. It returns ErrPublicClient for a public client, and a Refusal otherwise. If the secret is a retired one that has not expired, Authenticate returns that too. A nil
-// client is an unknown client, and takes as long as a wrong secret.
+// the secret is correct. It returns ErrPublicClient for a public client, and a Refusal otherwise. If the secret
+// is a retired one that has not expired, Authenticate returns that too. A nil client is an unknown client, and
+// takes as long as a wrong secret.
 func (c *Client) Authenticate(method AuthMethod, secret string, now time.Time) (retired *RetiredSecret, err error) {
 	known := c != nil
 	if !known {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -36,14 +35,9 @@ var federationList = map[string]string{
 // findFederated returns clients with their federations. A failure that does not go away by itself must not keep
 // clients from requests that have nothing to do with federations, so it is noted in the clients. The database may
 // lack the table during an upgrade, and the role may lack a privilege after it.
-func findFederated(db *gorm.DB, asked []string) ([]models.Client, error) {
-	statement := &gorm.Statement{DB: db}
-	if err := statement.Parse(&models.Client{}); err != nil {
-		return nil, err
-	}
+func (c *Clients) findFederated(db *gorm.DB, asked []string) ([]models.Client, error) {
 	var rows []federatedClient
-	columns := append(slices.Clone(statement.Schema.DBNames), federationList[db.Name()])
-	if err := db.Select(columns).Find(&rows, "client_id IN ?", asked).Error; err != nil {
+	if err := db.Select(c.found).Find(&rows, "client_id IN ?", asked).Error; err != nil {
 		lacking := unavailable("find federations", err)
 		if errors.Is(lacking, models.ErrNotPermitted) || errors.Is(lacking, models.ErrSchema) {
 			return findUnfederated(db, asked, lacking)

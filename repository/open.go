@@ -7,8 +7,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"chit/models"
 
 	"github.com/glebarez/sqlite"
 	"github.com/jackc/pgx/v5"
@@ -107,5 +110,9 @@ func open(dialector gorm.Dialector) (*Clients, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Clients{db: db, pool: pool}, nil
+	statement := &gorm.Statement{DB: db}
+	if err := statement.Parse(&models.Client{}); err != nil {
+		return nil, err
+	}
+	return &Clients{db: db, pool: pool, found: append(slices.Clone(statement.Schema.DBNames), federationList[db.Name()])}, nil
 }
