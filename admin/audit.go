@@ -102,9 +102,12 @@ func thumbprints(document models.Text) models.Text {
 	if err != nil {
 		return "malformed"
 	}
-	texts := []string{"no usable key"}
-	for i, key := range set.Keys {
-		texts = append(texts[:i], key.Thumbprint())
+	if len(set.Keys) == 0 {
+		return "no usable key"
+	}
+	var texts []string
+	for _, key := range set.Keys {
+		texts = append(texts, key.Thumbprint())
 	}
 	return models.Text(strings.Join(texts, " "))
 }

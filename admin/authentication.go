@@ -59,7 +59,7 @@ func (faults *Invalid) checkValues(a Authentication) {
 		faults.add(*a.Method != models.AnySecret && !slices.Contains(models.AuthMethods, *a.Method), "token_endpoint_auth_method",
 			"%q is not supported: use client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth or self_signed_tls_client_auth", string(*a.Method))
 	}
-	faults.add(given(a.JWKS) && given(a.JWKSURI), "jwks_uri", "cannot be set together with jwks: keep one of them (RFC 7591 §2)")
+	faults.checkOnePlace(given(a.JWKS), given(a.JWKSURI))
 	if given(a.JWKS) {
 		faults.checkKeys(*a.JWKS)
 	}
@@ -76,6 +76,10 @@ func (faults *Invalid) checkValues(a Authentication) {
 }
 
 func given(value *string) bool { return value != nil && *value != "" }
+
+func (faults *Invalid) checkOnePlace(document, location bool) {
+	faults.add(document && location, "jwks_uri", "cannot be set together with jwks: keep one of them (RFC 7591 §2)")
+}
 
 // checkKeys is stricter than the server, which ignores keys that it cannot use.
 func (faults *Invalid) checkKeys(document string) {

@@ -6,17 +6,16 @@ import (
 	"net/url"
 	"strings"
 
+	"chit/assertions"
 	"chit/keys"
 	"chit/models"
 )
-
-const spiffe = "spiffe://"
 
 // CheckFederation returns an Invalid if a value is wrong. anySubject allows a subject that is * alone, which lets
 // every workload of the issuer in.
 func CheckFederation(f models.Federation, anySubject bool) error {
 	var faults Invalid
-	domain, isSPIFFE := strings.CutPrefix(f.Issuer, spiffe)
+	domain, isSPIFFE := strings.CutPrefix(f.Issuer, assertions.SPIFFE)
 	if isSPIFFE {
 		parsed, err := url.Parse(f.Issuer)
 		faults.add(err != nil || domain == "" || parsed.Host != domain, "issuer", "%q is not a trust domain: write spiffe://example.org", f.Issuer)

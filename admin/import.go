@@ -37,12 +37,12 @@ func CheckImported(client models.Client, strict bool) error {
 // database would refuse.
 func (faults *Invalid) checkColumns(client models.Client, strict bool) {
 	own := func(text models.Text) *string { value := string(text); return &value }
-	a := Authentication{Method: &client.AuthMethod}
 	if strict {
-		a.JWKS, a.JWKSURI, a.TLSSubjectDN = own(client.JWKS), own(client.JWKSURI), own(client.TLSSubjectDN)
+		faults.checkValues(Authentication{Method: &client.AuthMethod, JWKS: own(client.JWKS), JWKSURI: own(client.JWKSURI), TLSSubjectDN: own(client.TLSSubjectDN)})
+		return
 	}
-	faults.add(client.JWKS != "" && client.JWKSURI != "", "jwks_uri", "cannot be set together with jwks: keep one of them (RFC 7591 §2)")
-	faults.checkValues(a)
+	faults.checkValues(Authentication{Method: &client.AuthMethod})
+	faults.checkOnePlace(client.JWKS != "", client.JWKSURI != "")
 }
 
 func (faults *Invalid) checkHash(hash string) {

@@ -41,7 +41,8 @@ func (r Registration) Check() error {
 }
 
 // Register registers a client. It returns the client and its secret, which is stored nowhere, and which is
-// empty if the client authenticates without a secret. It returns an Invalid for a wrong value, and models.ErrClientExists for an id that is taken.
+// empty if the client authenticates without a secret. It returns an Invalid for a wrong value, and
+// models.ErrClientExists for an id that is taken.
 func (a Actions) Register(ctx context.Context, r Registration) (client *models.Client, secret string, err error) {
 	if err := r.Check(); err != nil {
 		return nil, "", err

@@ -76,12 +76,13 @@ func (a *Assertion) matches(f models.Federation) bool {
 	return a.isOf(f.Issuer) && MatchesSubject(f.Subject, a.claims.Subject) && a.isFor(f.Audience)
 }
 
-const spiffe = "spiffe://"
+// SPIFFE is what the URL of a trust domain begins with.
+const SPIFFE = "spiffe://"
 
 // isOf reports whether the token is of the issuer. The issuer of a SPIFFE token is the trust domain of its
 // subject, and it may have no iss.
 func (a *Assertion) isOf(issuer string) bool {
-	if !strings.HasPrefix(issuer, spiffe) {
+	if !strings.HasPrefix(issuer, SPIFFE) {
 		return a.claims.Issuer == issuer
 	}
 	return strings.HasPrefix(a.claims.Subject, strings.TrimSuffix(issuer, "/")+"/")

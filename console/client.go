@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"time"
 
+	"chit/admin"
 	"chit/models"
 	"chit/repository"
 )
@@ -24,7 +25,7 @@ type clientView struct {
 	TokensRevokedBefore *int64   `json:"tokens_revoked_before"`
 	CreatedAt           int64    `json:"created_at"`
 	UpdatedAt           int64    `json:"updated_at"`
-	authenticationView
+	admin.AuthenticationView
 	*useView                       // nil: not asked for
 	RetiredSecrets *[]retiredView  `json:"retired_secrets,omitempty"` // nil: not asked for
 	Revocation     *revocationView `json:"revocation,omitempty"`      // of the client's tokens, by the request
@@ -61,7 +62,7 @@ func viewOf(client *models.Client) clientView {
 		TokensRevokedBefore: seconds(client.TokensRevokedBefore),
 		CreatedAt:           client.CreatedAt.Unix(),
 		UpdatedAt:           client.UpdatedAt.Unix(),
-		authenticationView:  authenticationOf(client),
+		AuthenticationView:  admin.ViewAuthentication(client),
 	}
 	if client.Use != nil {
 		view.useView = &useView{seconds(client.Use.LastUsedAt), seconds(client.Use.LastTokenAt)}

@@ -1,11 +1,11 @@
 package cli
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"chit/admin"
 	"chit/models"
 	"chit/repository"
 )
@@ -25,20 +25,10 @@ type clientView struct {
 	TokenTTLSeconds     *int64   `json:"token_ttl_seconds,omitempty"`
 	DisabledAt          *int64   `json:"disabled_at,omitempty"`
 	TokensRevokedBefore *int64   `json:"tokens_revoked_before,omitempty"`
-
-	AuthMethod   string          `json:"token_endpoint_auth_method,omitempty"`
-	JWKS         json.RawMessage `json:"jwks,omitempty"`
-	JWKSURI      string          `json:"jwks_uri,omitempty"`
-	TLSSubjectDN string          `json:"tls_client_auth_subject_dn,omitempty"`
-	TLSSANDNS    string          `json:"tls_client_auth_san_dns,omitempty"`
-	TLSSANURI    string          `json:"tls_client_auth_san_uri,omitempty"`
+	admin.AuthenticationView
 }
 
 func viewOf(client *models.Client) clientView {
-	var document json.RawMessage
-	if json.Valid([]byte(client.JWKS)) { // an operator may have written anything
-		document = json.RawMessage(client.JWKS)
-	}
 	return clientView{
 		ClientID:            client.ClientID,
 		ClientName:          client.ClientName,
@@ -50,12 +40,7 @@ func viewOf(client *models.Client) clientView {
 		TokenTTLSeconds:     client.TokenTTLSeconds,
 		DisabledAt:          seconds(client.DisabledAt),
 		TokensRevokedBefore: seconds(client.TokensRevokedBefore),
-		AuthMethod:          string(client.AuthMethod),
-		JWKS:                document,
-		JWKSURI:             string(client.JWKSURI),
-		TLSSubjectDN:        string(client.TLSSubjectDN),
-		TLSSANDNS:           string(client.TLSSANDNS),
-		TLSSANURI:           string(client.TLSSANURI),
+		AuthenticationView:  admin.ViewAuthentication(client),
 	}
 }
 
