@@ -52,6 +52,18 @@ func TestBadSettingsAreAllReported(t *testing.T) {
 		{"no Redis database", []string{"CHIT_DATABASE_URL", aDatabase, "CHIT_REDIS_URL", aRedis + "x"}, []string{"CHIT_REDIS_URL: must end with the number of a database, or with none"}},
 		{"unknown Redis option", []string{"CHIT_DATABASE_URL", aDatabase, "CHIT_REDIS_URL", aRedis + "?colour=red"}, []string{"CHIT_REDIS_URL: unexpected option: colour"}},
 
+		{"clients without a secret", []string{
+			"CHIT_ASSERTION_MAX_LIFETIME", "48h", "CHIT_JWKS_PRIVATE", "yes", "CHIT_JWKS_CA", empty, "CHIT_TLS_CLIENT_CA", missing, "CHIT_MTLS_LISTEN", "0.0.0.0:8443", "CHIT_MTLS_URL", "mtls.example.com",
+		}, []string{
+			"CHIT_ASSERTION_MAX_LIFETIME: 48h0m0s is too long: the most is 24h0m0s",
+			`CHIT_JWKS_PRIVATE: "yes" is neither on nor off`,
+			"CHIT_JWKS_CA: has no certificate in PEM: " + empty,
+			"CHIT_TLS_CLIENT_CA: cannot be read: open " + missing + ": no such file or directory",
+			"CHIT_MTLS_LISTEN: needs CHIT_TLS_CERT and CHIT_TLS_KEY: without TLS there are no certificates",
+			`CHIT_MTLS_LISTEN: "0.0.0.0:8443" can be reached from other machines, which the embedded mode never is: listen on 127.0.0.1`,
+			`CHIT_MTLS_URL: "mtls.example.com" is not an http(s) URL without query and fragment: write https://mtls.example.com`,
+		}},
+
 		{"file missing", []string{"CHIT_DATABASE_URL_FILE", missing, "CHIT_REDIS_URL", aRedis}, []string{"CHIT_DATABASE_URL_FILE: cannot be read: open " + missing + ": no such file or directory"}},
 		{"file empty", []string{"CHIT_DATABASE_URL", aDatabase, "CHIT_REDIS_URL_FILE", empty}, []string{"CHIT_REDIS_URL_FILE: names an empty file: " + empty}},
 		{"file blank", []string{"CHIT_DATABASE_URL", aDatabase, "CHIT_REDIS_URL_FILE", blank}, []string{"CHIT_REDIS_URL_FILE: names an empty file: " + blank}},

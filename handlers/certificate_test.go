@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -210,62 +209,5 @@ func TestCertificateOfAProxy(t *testing.T) {
 	m.client("gateway", "tls_client_auth", "tls_client_auth_san_dns", "'billing.example'")
 	if answer := m.token("gateway", named(m.ca, nil)); answer.Status != 401 {
 		t.Errorf("%d %s", answer.Status, answer.Body)
-	}
-}
-
-// With a listener of their own, only clients with certificates are asked for them.
-func TestMTLSListener(t *testing.T) {
-	m := startMutual(t, "--mtls-listen=127.0.0.1:0", "--issuer=https://auth.example.com/m2m", "--mtls-url=https://mtls.example.com/m2m/")
-	m.client("job", "tls_client_auth", "tls_client_auth_san_dns", "'billing.example'")
-	if answer := m.tokenAt(m.MTLSURL, "job", named(m.ca, nil)); answer.Status != 200 {
-		t.Errorf("%d %s", answer.Status, answer.Body)
-	}
-	if answer := m.token("job", named(m.ca, nil)); answer.Status != 401 {
-		t.Errorf("at the other listener: %d %s", answer.Status, answer.Body)
-	}
-	for at, want := range map[string]bool{m.URL: false, m.MTLSURL: true} {
-		asked := false
-		config := m.own.Trust()
-		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			asked = true
-			return &tls.Certificate{}, nil
-		}
-		request, err := http.NewRequest(http.MethodGet, at+"/.well-known/oauth-authorization-server", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer := apptest.SendBy(t, &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}, request)
-		if asked != want {
-			t.Errorf("%s asks for certificates: %t", at, asked)
-		}
-		aliases, _ := answer.JSON()["mtls_endpoint_aliases"].(map[string]any)
-		if aliases["token_endpoint"] != "https://mtls.example.com/m2m/token" || answer.Text("token_endpoint") != "https://auth.example.com/m2m/token" {
-			t.Errorf("%s", answer.Body)
-		}
-	}
-}
-
-// A change of the file with the authorities is in force after a second. A file that is broken changes nothing.
-func TestChangedAuthorities(t *testing.T) {
-	m := startMutual(t)
-	m.client("job", "tls_client_auth", "tls_client_auth_san_dns", "'billing.example'")
-	old, renewed := named(m.ca, nil), apptest.NewAuthority(t)
-	if err := os.WriteFile(m.ca.File, []byte("broken"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(1100 * time.Millisecond)
-	if answer := m.token("job", old); answer.Status != 200 {
-		t.Errorf("%d %s", answer.Status, answer.Body)
-	}
-	content, err := os.ReadFile(renewed.File)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(m.ca.File, content, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	apptest.Eventually(t, 10*time.Second, "the new authority", func() bool { return m.token("job", named(renewed, nil)).Status == 200 })
-	if answer := m.token("job", old); answer.Status != 401 {
-		t.Errorf("the old authority: %d %s", answer.Status, answer.Body)
 	}
 }

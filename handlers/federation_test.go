@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -61,6 +62,21 @@ func TestKeysThatCannotBeHad(t *testing.T) {
 	for _, cause := range []string{"is 502", "connection refused", "does not begin with https://", "10.0.0.1 is a private address: CHIT_JWKS_PRIVATE=on allows it"} {
 		if !strings.Contains(s.Log(), cause) {
 			t.Errorf("the log does not have the cause: %s", cause)
+		}
+	}
+}
+
+// Key documents of a private authority, which a setting trusts.
+func TestKeysOfAPrivateAuthority(t *testing.T) {
+	signer := apptest.NewSigner(t, "ES256", "1")
+	place := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(apptest.JWKS(signer))) }))
+	t.Cleanup(place.Close)
+	file := apptest.File(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: place.Certificate().Raw})))
+	for want, flags := range map[int][]string{200: {"--jwks-ca=" + file}, 401: nil} {
+		s := apptest.Embedded(t, flags...)
+		s.Exec("INSERT INTO oauth_client (client_id, token_endpoint_auth_method, jwks_uri) VALUES ('job', 'private_key_jwt', '" + place.URL + "')")
+		if answer := s.Post("/token", "", "", please+apptest.AssertionForm(signer.Assertion("job"))); answer.Status != want {
+			t.Errorf("%v: %d %s", flags, answer.Status, answer.Body)
 		}
 	}
 }
