@@ -48,6 +48,12 @@ func appendString(object []byte, name, text string) []byte {
 	return append(object, '"')
 }
 
+// appendValue appends a member to a JSON object. The value must be one that can always be marshalled.
+func appendValue(object []byte, name string, value any) []byte {
+	text, _ := json.Marshal(value)
+	return append(append(object, name...), text...)
+}
+
 // plain reports whether JSON needs no escapes for text.
 func plain(text string) bool {
 	for _, c := range []byte(text) {

@@ -35,6 +35,19 @@ func (f form) get(name string) string {
 	return ""
 }
 
+// all returns the values of a parameter that may be repeated.
+func (f form) all(name string) (values []string) {
+	for i := range f {
+		if f[i].name == name {
+			values = append(values, f[i].value)
+		}
+	}
+	return values
+}
+
+// repeatable is the parameter that may be given more than once (RFC 8707 §2).
+const repeatable = "resource"
+
 // readParameters reads the form of a POST. A GET has no parameters, because the query string is never read.
 func readParameters(r *http.Request) (form, error) {
 	if hasParameter(r.URL.RawQuery, "client_secret") {
@@ -107,7 +120,7 @@ func parseForm(text string) (form, error) {
 		if value == "" {
 			continue
 		}
-		if parameters.get(name) != "" {
+		if name != repeatable && parameters.get(name) != "" {
 			return nil, errRepeatedParameter
 		}
 		if len(parameters) == maxParameters {

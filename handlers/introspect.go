@@ -48,7 +48,14 @@ func introspection(token models.AccessToken, issuer string) []byte {
 	if token.Scope != "" {
 		body = appendString(body, `,"scope":`, token.Scope)
 	}
-	body = strconv.AppendInt(append(body, `,"token_type":"Bearer","iat":`...), token.IssuedAt.Unix(), 10)
+	if token.Audience != "" {
+		body = appendValue(body, `,"aud":`, token.Audience)
+	}
+	if token.Binding != (models.Binding{}) {
+		body = appendValue(body, `,"cnf":`, token.Binding)
+	}
+	body = appendString(body, `,"token_type":`, token.TokenType())
+	body = strconv.AppendInt(append(body, `,"iat":`...), token.IssuedAt.Unix(), 10)
 	body = strconv.AppendInt(append(body, `,"exp":`...), token.ExpiresAt.Unix(), 10)
 	body = appendString(body, `,"iss":`, issuer)
 	body = appendString(body, `,"jti":`, token.ID)
@@ -80,12 +87,18 @@ func (a *API) checkIssuer(ctx context.Context, token models.AccessToken) error {
 	return token.Check(issuer, a.Now())
 }
 
-// ActiveToken returns a token that is in force. For any other token it returns an error that is
+// ActiveToken returns a token that is in force, for a request to this server itself that shows it as a bearer token. It
+// must be for the issuer, or for everybody, and not be bound. For any other token it returns an error that is
 // models.ErrTokenNotFound. It returns an error that wraps models.ErrUnavailable if it cannot tell.
 func (a *API) ActiveToken(ctx context.Context, text string) (models.AccessToken, error) {
 	token, err := a.Tokens.Find(ctx, text)
-	if err == nil {
-		err = a.checkIssuer(ctx, token)
+	switch {
+	case err != nil:
+		return token, err
+	case !token.IsFor(models.Text(a.Issuer)):
+		return token, models.TokenNotForCaller
+	case token.Binding != models.Binding{}:
+		return token, models.TokenBound
 	}
-	return token, err
+	return token, a.checkIssuer(ctx, token)
 }

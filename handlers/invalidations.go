@@ -27,7 +27,7 @@ func (a *API) invalidations(ctx context.Context, x *exchange, client *models.Cli
 		return err
 	}
 	defer receiver.Close()
-	if err := a.stillReceives(ctx, x); err != nil { // the client may have changed before it was subscribed
+	if err := a.stillReceives(ctx, x, client.Resource); err != nil { // the client may have changed before it was subscribed
 		return err
 	}
 	a.Log.Info("receiver of invalidations connected", "request_id", x.requestID, "client_id", client.ClientID, "remote", x.RealIP())
@@ -42,12 +42,13 @@ func (a *API) invalidations(ctx context.Context, x *exchange, client *models.Cli
 		return err
 	}
 	x.Response().WriteHeader(http.StatusOK)
-	x.cause = a.stream(x, receiver, control)
+	x.cause = a.stream(x, receiver, control, client.Resource)
 	return nil
 }
 
-// stream sends events until the stream ends. It returns why, or nil for an ordinary end.
-func (a *API) stream(x *exchange, receiver *invalidations.Receiver, control *http.ResponseController) error {
+// stream sends events until the stream ends. It returns why, or nil for an ordinary end. resource are the identifiers
+// of the receiver when it began.
+func (a *API) stream(x *exchange, receiver *invalidations.Receiver, control *http.ResponseController, resource models.Text) error {
 	ctx := x.Request().Context()
 	var batch invalidations.Batch
 	for {
@@ -67,7 +68,7 @@ func (a *API) stream(x *exchange, receiver *invalidations.Receiver, control *htt
 		receiver.Sent(batch)
 		a.Usage.Used(x.clientID, time.Now())
 		if batch.Concerned {
-			if err := a.stillReceives(ctx, x); err != nil {
+			if err := a.stillReceives(ctx, x, resource); err != nil {
 				return fmt.Errorf("the client may have changed and has to connect again: %w", err)
 			}
 		}
@@ -75,8 +76,9 @@ func (a *API) stream(x *exchange, receiver *invalidations.Receiver, control *htt
 }
 
 // stillReceives looks at the client again. It returns an error unless the credentials of the request are still
-// right and the client is a resource server. If the database does not answer, the error wraps models.ErrUnavailable.
-func (a *API) stillReceives(ctx context.Context, x *exchange) error {
+// right and the client is a resource server with these identifiers. If the database does not answer, the error wraps
+// models.ErrUnavailable.
+func (a *API) stillReceives(ctx context.Context, x *exchange, resource models.Text) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
 	now := a.Now()
@@ -84,8 +86,15 @@ func (a *API) stillReceives(ctx context.Context, x *exchange) error {
 	if err := a.open(ctx, x, look{client, err, now, models.Again}, x.shown); err != nil {
 		return err
 	}
-	if !client.IsResourceServer {
+	switch {
+	case !client.IsResourceServer:
 		return errNotResourceServer
+	case client.Resource != resource:
+		return errOtherResource
 	}
 	return nil
 }
+
+// errOtherResource ends a stream, because the receiver keeps answers about tokens that it may no longer see, or the
+// other way round. At the beginning of one, the client has been changed just now.
+var errOtherResource = fmt.Errorf("the identifiers of the resource server have changed: %w", models.ErrUnavailable)

@@ -112,7 +112,7 @@ func TestOnlyResourceServersReceive(t *testing.T) {
 // TestReceiverThatChanges changes the client of a receiver.
 func TestReceiverThatChanges(t *testing.T) {
 	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
-		for _, change := range []string{"is_resource_server = false", "disabled_at = CURRENT_TIMESTAMP", "client_secret_hash = 'x'"} {
+		for _, change := range []string{"is_resource_server = false", "disabled_at = CURRENT_TIMESTAMP", "client_secret_hash = 'x'", "resource = 'https://api.example'"} {
 			s.Exec("DELETE FROM oauth_client WHERE client_id IN ('alice', 'bob', 'scopeless', 'browser', 'public', 'hashless', 'odd id+%41', 'disabled', 'api', 'brief')")
 			register(s)
 			stream := s.Receive("api", secret)

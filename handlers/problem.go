@@ -73,6 +73,8 @@ var problems = []struct {
 	{models.ErrPublicClient, *refused("unauthorized_client", "public clients are refused: this server is for clients that can keep a secret")},
 	{models.ErrGrantNotAllowed, *refused("unauthorized_client", "the client is not registered for the grant type client_credentials")},
 	{models.ErrScopeNotAllowed, *refused("invalid_scope", "a requested scope is not among those allowed for the client")},
+	{models.ErrResourceMalformed, *refused("invalid_target", "a resource must be an absolute URI without a fragment")},
+	{models.ErrResourceNotAllowed, *refused("invalid_target", "a requested resource is not among those allowed for the client (allowed_resources)")},
 	{models.ErrForeignToken, *refused("unauthorized_client", "the token was issued to another client")},
 	{models.ErrUnavailable, problem{status: http.StatusServiceUnavailable, code: "temporarily_unavailable",
 		description: "the server cannot reach its storage: try again in a moment"}},

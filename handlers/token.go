@@ -18,12 +18,12 @@ func (a *API) token(ctx context.Context, x *exchange, client *models.Client, for
 	default:
 		return errGrantType
 	}
-	return a.issue(ctx, x, client, form.get("scope"))
+	return a.issue(ctx, x, client, models.TokenRequest{Scope: form.get("scope"), Resources: form.all(repeatable)})
 }
 
-// issue answers with a new token that has these scopes.
-func (a *API) issue(ctx context.Context, x *exchange, client *models.Client, scope string) error {
-	grant, err := client.Grant(scope, a.TokenTTL)
+// issue answers with a new token.
+func (a *API) issue(ctx context.Context, x *exchange, client *models.Client, request models.TokenRequest) error {
+	grant, err := client.Grant(request, a.TokenTTL)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,8 @@ func (a *API) issue(ctx context.Context, x *exchange, client *models.Client, sco
 func tokenAnswer(token string, grant models.Grant) []byte {
 	body := make([]byte, 0, 256)
 	body = appendString(body, `{"access_token":`, token)
-	body = append(body, `,"token_type":"Bearer","expires_in":`...)
+	body = appendString(body, `,"token_type":`, grant.TokenType())
+	body = append(body, `,"expires_in":`...)
 	body = strconv.AppendInt(body, int64(grant.TTL/time.Second), 10)
 	if grant.Scope != "" {
 		body = appendString(body, `,"scope":`, grant.Scope)

@@ -159,7 +159,7 @@ func newProvider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
 // needed is the version of the last step that a server cannot do without. What later steps are for does not
 // work until they are applied, but every request is answered. So nodes may be upgraded before the schema. There
 // is only one node with SQLite, which needs every step that changes the table of clients.
-var needed = map[Dialect]int64{PostgreSQL: 4, SQLite: 4}
+var needed = map[Dialect]int64{PostgreSQL: 4, SQLite: 5}
 
 // Lacks reports whether a step is pending that a server cannot do without.
 func Lacks(steps []Step, dialect Dialect) bool {

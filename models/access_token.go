@@ -4,9 +4,11 @@ import "time"
 
 // AccessToken is what the server stores about an issued token. The token itself is not stored.
 type AccessToken struct {
-	ID        string // lower-case hex SHA-256 of the token; called jti in introspection and in the log
-	ClientID  string
-	Scope     string // granted scopes, separated by one space; empty if there are none
+	ID       string // lower-case hex SHA-256 of the token; called jti in introspection and in the log
+	ClientID string
+	Scope    string // granted scopes, separated by one space; empty if there are none
+	Audience Audience
+	Binding
 	IssuedAt  time.Time
 	ExpiresAt time.Time
 }
@@ -29,6 +31,7 @@ const (
 	TokenOfDisabled   Inactive = "client_disabled"
 	TokenOfUnknown    Inactive = "client_unknown" // the client no longer exists
 	TokenNotForCaller Inactive = "not_for_caller" // the caller is not allowed to see the token: see Client.CanSee
+	TokenBound        Inactive = "bound"          // the token is bound, and was shown as a bearer token
 )
 
 func (r Inactive) Error() string { return "the token is inactive: " + string(r) }

@@ -39,6 +39,10 @@ type Client struct {
 	TLSSubjectDN        Text       `gorm:"column:tls_client_auth_subject_dn"` // of the client's certificate (RFC 4514)
 	TLSSANDNS           Text       `gorm:"column:tls_client_auth_san_dns"`
 	TLSSANURI           Text       `gorm:"column:tls_client_auth_san_uri"`
+	CertificateBound    Flag       `gorm:"column:tls_client_certificate_bound_access_tokens"` // it gets no other tokens
+	DPoPBound           Flag       `gorm:"column:dpop_bound_access_tokens"`                   // it gets no other tokens
+	AllowedResources    Text       // that its tokens can be for, separated by spaces (RFC 8707)
+	Resource            Text       // of a resource server: its own identifiers, separated by spaces
 	CreatedAt           time.Time
 	UpdatedAt           time.Time
 
@@ -52,11 +56,20 @@ type Client struct {
 // TableName returns the name of the table in SQL.
 func (Client) TableName() string { return "oauth_client" }
 
+// TokenRequest is what a client asks for.
+type TokenRequest struct {
+	Scope     string   // RFC 6749 §3.3
+	Resources []string // RFC 8707 §2
+	Shown     Binding  // what a token can be bound to
+}
+
 // Grant is what a client receives when it asks for a token.
 type Grant struct {
 	ClientID string
 	Scope    string // separated by one space; empty if there are none
-	TTL      time.Duration
+	Audience Audience
+	Binding
+	TTL time.Duration
 }
 
 // Refusal is why authentication failed, for the log and the metrics. The client receives the same answer for
@@ -116,17 +129,25 @@ func (c *Client) Authenticate(method AuthMethod, secret string, now time.Time) (
 // Disabled reports whether the client is disabled. Any value of disabled_at counts, also one in the future.
 func (c *Client) Disabled() bool { return c.DisabledAt != nil }
 
-// Grant returns what the client receives for a token request with this scope parameter (RFC 6749 §3.3,
-// §4.4). defaultTTL is the lifetime for a client that has none of its own. Grant returns ErrPublicClient,
-// ErrGrantNotAllowed or ErrScopeNotAllowed.
-func (c *Client) Grant(requestedScope string, defaultTTL time.Duration) (Grant, error) {
+// Grant returns what the client receives for a token request (RFC 6749 §3.3, §4.4). defaultTTL is the lifetime for
+// a client that has none of its own. Grant returns ErrPublicClient, ErrGrantNotAllowed, ErrScopeNotAllowed,
+// ErrResourceMalformed, ErrResourceNotAllowed, ErrNoCertificate or ErrNoProof.
+func (c *Client) Grant(request TokenRequest, defaultTTL time.Duration) (Grant, error) {
 	if c.IsPublic {
 		return Grant{}, ErrPublicClient
 	}
 	if c.GrantTypes != ClientCredentials && !slices.Contains(c.RegisteredGrantTypes(), ClientCredentials) {
 		return Grant{}, ErrGrantNotAllowed
 	}
-	scope, err := grantScope(c.AllowedScopes, requestedScope)
+	scope, err := grantScope(c.AllowedScopes, request.Scope)
+	if err != nil {
+		return Grant{}, err
+	}
+	audience, err := c.audience(request.Resources)
+	if err != nil {
+		return Grant{}, err
+	}
+	binding, err := c.bind(request.Shown)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -134,7 +155,7 @@ func (c *Client) Grant(requestedScope string, defaultTTL time.Duration) (Grant, 
 	if c.TokenTTLSeconds != nil {
 		ttl = time.Duration(*c.TokenTTLSeconds) * time.Second
 	}
-	return Grant{ClientID: c.ClientID, Scope: scope, TTL: ttl}, nil
+	return Grant{c.ClientID, scope, audience, binding, ttl}, nil
 }
 
 // RegisteredGrantTypes returns the grant types that the client is registered for.
@@ -142,10 +163,13 @@ func (c *Client) RegisteredGrantTypes() []string {
 	return strings.FieldsFunc(c.GrantTypes, func(r rune) bool { return r == ' ' || r == ',' })
 }
 
-// CanSee reports whether the client may see the token in an introspection. A resource server may see every
-// token. Any other client may see its own tokens.
+// CanSee reports whether the client may see the token in an introspection. A resource server may see the tokens that
+// are for it, its own ones neither if they are for others. Any other client may see its own tokens.
 func (c *Client) CanSee(token AccessToken) bool {
-	return c.IsResourceServer || c.Owns(token)
+	if c.IsResourceServer {
+		return token.IsFor(c.Resource)
+	}
+	return c.Owns(token)
 }
 
 // Owns reports whether the token was issued to the client.

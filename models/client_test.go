@@ -100,7 +100,7 @@ func TestGrant(t *testing.T) {
 			if row.change != nil {
 				row.change(&changed)
 			}
-			grant, err := changed.Grant(row.scope, time.Hour)
+			grant, err := changed.Grant(models.TokenRequest{Scope: row.scope}, time.Hour)
 			if !errors.Is(err, row.err) {
 				t.Fatalf("got error %v, want %v", err, row.err)
 			}
@@ -113,11 +113,11 @@ func TestGrant(t *testing.T) {
 
 func TestGrantLifetime(t *testing.T) {
 	client := models.Client{GrantTypes: models.ClientCredentials}
-	if grant, _ := client.Grant("", time.Hour); grant.TTL != time.Hour {
+	if grant, _ := client.Grant(models.TokenRequest{Scope: ""}, time.Hour); grant.TTL != time.Hour {
 		t.Errorf("without one of its own: %v, want the server's hour", grant.TTL)
 	}
 	client.TokenTTLSeconds = pointer(int64(90))
-	if grant, _ := client.Grant("", time.Hour); grant.TTL != 90*time.Second {
+	if grant, _ := client.Grant(models.TokenRequest{Scope: ""}, time.Hour); grant.TTL != 90*time.Second {
 		t.Errorf("with one of its own: %v, want 1m30s", grant.TTL)
 	}
 }
@@ -160,18 +160,32 @@ func TestCheck(t *testing.T) {
 }
 
 func TestCanSee(t *testing.T) {
-	token := models.AccessToken{ClientID: "c"}
+	const one, two, three = "https://one.example", "https://two.example", "https://three.example"
+	server := func(id string, resource models.Text) models.Client {
+		return models.Client{ClientID: id, IsResourceServer: true, Resource: resource}
+	}
 	for _, row := range []struct {
-		name   string
-		caller models.Client
-		want   bool
+		name     string
+		caller   models.Client
+		audience models.Audience // of a token of the client c
+		want     bool
 	}{
-		{"its own client", models.Client{ClientID: "c"}, true},
-		{"another client", models.Client{ClientID: "d"}, false},
-		{"a resource server", models.Client{ClientID: "d", IsResourceServer: true}, true},
-		{"nobody", models.Client{}, false},
+		{"its own client", models.Client{ClientID: "c"}, "", true},
+		{"its own client, whomever it is for", models.Client{ClientID: "c"}, one, true},
+		{"another client", models.Client{ClientID: "d"}, "", false},
+		{"another client with the identifier of a resource server", models.Client{ClientID: "d", Resource: one}, one, false},
+		{"a resource server", server("d", ""), "", true},
+		{"a resource server without identifiers", server("d", ""), one, true},
+		{"a token for everybody", server("d", one), "", true},
+		{"a token for this server", server("d", one), one, true},
+		{"a token for this server and another", server("d", two), one + " " + two, true},
+		{"a token for one of the server's identifiers", server("d", three+"  "+one), one + " " + two, true},
+		{"a token for another server", server("d", one), two, false},
+		{"an identifier with the same beginning", server("d", one), one + "/", false},
+		{"a server's own token for another server", server("c", one), two, false},
+		{"nobody", models.Client{}, "", false},
 	} {
-		if got := row.caller.CanSee(token); got != row.want {
+		if got := row.caller.CanSee(models.AccessToken{ClientID: "c", Audience: row.audience}); got != row.want {
 			t.Errorf("%s: got %t, want %t", row.name, got, row.want)
 		}
 	}

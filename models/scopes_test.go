@@ -38,7 +38,7 @@ func FuzzScopes(f *testing.F) {
 		}
 		granted, err := may.Grant(requested)
 		client := models.Client{AllowedScopes: allowed, GrantTypes: models.ClientCredentials}
-		if got, gotErr := client.Grant(requested, time.Hour); gotErr != err || got.Scope != granted.String() {
+		if got, gotErr := client.Grant(models.TokenRequest{Scope: requested}, time.Hour); gotErr != err || got.Scope != granted.String() {
 			t.Errorf("%q of %q: the client grants %q, %v, want %q, %v", requested, allowed, got.Scope, gotErr, granted, err)
 		}
 		if err != nil {

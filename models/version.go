@@ -17,6 +17,7 @@ func (c *Client) Version() string {
 		c.IsPublic, c.IsResourceServer, text(c.TokenTTLSeconds),
 		instant(c.DisabledAt), instant(c.TokensRevokedBefore), instant(&c.CreatedAt), instant(&c.UpdatedAt),
 		c.AuthMethod, c.JWKS, c.JWKSURI, c.TLSSubjectDN, c.TLSSANDNS, c.TLSSANURI,
+		c.CertificateBound, c.DPoPBound, c.AllowedResources, c.Resource,
 	} {
 		fmt.Fprintf(digest, "%q ", fmt.Sprint(value))
 	}

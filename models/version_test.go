@@ -27,6 +27,8 @@ func TestClientVersion(t *testing.T) {
 			value.Set(reflect.ValueOf(now))
 		case *time.Time:
 			value.Set(reflect.ValueOf(&now))
+		case models.Flag:
+			value.SetBool(true)
 		case models.Text:
 			value.SetString("x")
 		case []models.RetiredSecret, []models.Federation, *models.Use, nil:

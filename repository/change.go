@@ -23,6 +23,7 @@ var changeable = []string{
 	"token_ttl_seconds", "disabled_at", "tokens_revoked_before", "updated_at",
 	"token_endpoint_auth_method", "jwks", "jwks_uri",
 	"tls_client_auth_subject_dn", "tls_client_auth_san_dns", "tls_client_auth_san_uri",
+	"tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens", "allowed_resources", "resource",
 }
 
 // change alters a client's row and returns the client after the change. It calls alter with the time of the

@@ -19,8 +19,8 @@ type Clients struct {
 	db   *gorm.DB
 	pool *sql.DB
 	uses uses
-	// found are the columns of federatedClient in SQL.
-	found []string
+	// selections are what a lookup tries to select.
+	selections []selection
 }
 
 // Find returns the client with its retired secrets, or models.ErrClientNotFound. It always asks the
@@ -44,7 +44,7 @@ func (c *Clients) FindMany(ctx context.Context, ids []string) (map[string]*model
 	// not happened yet.
 	var secrets []models.RetiredSecret
 	db, asked := c.db.WithContext(ctx), rounded(ids)
-	clients, err := c.findFederated(db, asked)
+	clients, err := c.findClients(db, asked)
 	if err == nil {
 		err = db.Find(&secrets, "client_id IN ?", asked).Error
 	}

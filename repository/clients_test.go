@@ -108,13 +108,17 @@ func (s suite) operatorsInsert(t *testing.T) {
 func (s suite) everyColumn(t *testing.T) {
 	s.exec(t, `INSERT INTO oauth_client VALUES ('full', 'hash', 'Full', 'uri', 'a b', 'x,y', true, true, 900,
 		'2026-11-23 12:00:00.123456', '2026-11-23 13:00:00', '2026-01-01 00:00:00', '2026-01-02 00:00:00',
-		'private_key_jwt', '{"keys":[]}', NULL, 'CN=job', 'job.example', 'spiffe://example/job')`)
+		'private_key_jwt', '{"keys":[]}', NULL, 'CN=job', 'job.example', 'spiffe://example/job',
+		true, true, 'https://one.example https://two.example', 'https://three.example')`)
 	client := s.find(t, "full")
 	if !client.IsPublic || !client.IsResourceServer || *client.TokenTTLSeconds != 900 || client.RedirectURIs != "uri" || client.GrantTypes != "x,y" {
 		t.Errorf("%+v", client)
 	}
 	if client.AuthMethod != models.PrivateKeyJWT || client.JWKS != `{"keys":[]}` || client.JWKSURI != "" ||
 		client.TLSSubjectDN != "CN=job" || client.TLSSANDNS != "job.example" || client.TLSSANURI != "spiffe://example/job" {
+		t.Errorf("%+v", client)
+	}
+	if !client.CertificateBound || !client.DPoPBound || client.AllowedResources != "https://one.example https://two.example" || client.Resource != "https://three.example" {
 		t.Errorf("%+v", client)
 	}
 	if want := time.Date(2026, 11, 23, 12, 0, 0, 123456000, time.UTC); !client.DisabledAt.Equal(want) {

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -114,5 +113,5 @@ func open(dialector gorm.Dialector) (*Clients, error) {
 	if err := statement.Parse(&models.Client{}); err != nil {
 		return nil, err
 	}
-	return &Clients{db: db, pool: pool, found: append(slices.Clone(statement.Schema.DBNames), federationList[db.Name()])}, nil
+	return &Clients{db: db, pool: pool, selections: selectionsOf(statement.Schema.DBNames, federationList[db.Name()])}, nil
 }

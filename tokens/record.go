@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"chit/models"
@@ -12,10 +11,12 @@ import (
 
 // record is the value of a token's key. It uses the names of introspection, because operators read it.
 type record struct {
-	ClientID string `json:"client_id"`
-	Scope    string `json:"scope,omitempty"`
-	IssuedAt int64  `json:"iat"` // seconds
-	Expires  int64  `json:"exp"` // seconds
+	ClientID string          `json:"client_id"`
+	Scope    string          `json:"scope,omitempty"`
+	Audience models.Audience `json:"aud,omitempty"`
+	Binding  models.Binding  `json:"cnf,omitzero"`
+	IssuedAt int64           `json:"iat"` // seconds
+	Expires  int64           `json:"exp"` // seconds
 	// Micros is the part of iat below a second, in microseconds. SQL timestamps have microseconds, and a
 	// token that is issued right after tokens_revoked_before must be active.
 	Micros int64 `json:"us"`
@@ -23,7 +24,7 @@ type record struct {
 
 // encode returns the value of a token's key.
 func encode(token models.AccessToken) []byte {
-	if !plain(token.ClientID) || !plain(token.Scope) {
+	if !plain(token.ClientID) || !plain(token.Scope) || token.Audience != "" || token.Binding != (models.Binding{}) {
 		return marshal(token)
 	}
 	value := make([]byte, 0, 192)
@@ -49,11 +50,13 @@ func plain(text string) bool {
 	return true
 }
 
-// marshal is encode for text that needs escapes.
+// marshal is encode for every token.
 func marshal(token models.AccessToken) []byte {
 	value, err := json.Marshal(record{
 		ClientID: token.ClientID,
 		Scope:    token.Scope,
+		Audience: token.Audience,
+		Binding:  token.Binding,
 		IssuedAt: token.IssuedAt.Unix(),
 		Expires:  token.ExpiresAt.Unix(),
 		Micros:   micros(token.IssuedAt),
@@ -78,39 +81,9 @@ func decode(id, value string) (models.AccessToken, error) {
 		ID:        id,
 		ClientID:  kept.ClientID,
 		Scope:     kept.Scope,
+		Audience:  kept.Audience,
+		Binding:   kept.Binding,
 		IssuedAt:  issuedAt,
 		ExpiresAt: issuedAt.Add(time.Duration(kept.Expires-kept.IssuedAt) * time.Second),
 	}, nil
-}
-
-// parseRecord parses a value as encode writes it. It takes a tenth of the time of encoding/json
-// (BenchmarkDecode). It returns false for a value in another form or with escapes.
-func parseRecord(value string) (r record, asWritten bool) {
-	rest, ok := strings.CutPrefix(value, `{"client_id":"`)
-	if !ok {
-		return record{}, false
-	}
-	if r.ClientID, rest, ok = strings.Cut(rest, `"`); !ok || !plain(r.ClientID) {
-		return record{}, false
-	}
-	if scope, found := strings.CutPrefix(rest, `,"scope":"`); found {
-		if r.Scope, rest, ok = strings.Cut(scope, `"`); !ok || !plain(r.Scope) {
-			return record{}, false
-		}
-	}
-	for _, number := range [...]struct {
-		name  string
-		value *int64
-	}{{`,"iat":`, &r.IssuedAt}, {`,"exp":`, &r.Expires}, {`,"us":`, &r.Micros}} {
-		if rest, ok = strings.CutPrefix(rest, number.name); !ok {
-			return record{}, false
-		}
-		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
-		parsed, err := strconv.ParseInt(rest[:digits], 10, 64)
-		if err != nil || digits > 1 && rest[0] == '0' {
-			return record{}, false
-		}
-		*number.value, rest = parsed, rest[digits:]
-	}
-	return r, rest == "}"
 }

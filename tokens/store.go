@@ -121,6 +121,8 @@ func (s *Store) Issue(ctx context.Context, grant models.Grant) (string, models.A
 		ID:        ID(token),
 		ClientID:  grant.ClientID,
 		Scope:     grant.Scope,
+		Audience:  grant.Audience,
+		Binding:   grant.Binding,
 		IssuedAt:  now,
 		ExpiresAt: now.Add(grant.TTL),
 	}

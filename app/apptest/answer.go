@@ -30,6 +30,15 @@ func (a Answer) Text(member string) string {
 	return text
 }
 
+// Member returns a member of the body as JSON, or an empty text.
+func (a Answer) Member(name string) string {
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal([]byte(a.Body), &members); err != nil {
+		return ""
+	}
+	return string(members[name])
+}
+
 // Post sends form to path, with HTTP Basic as curl -u does. If user is empty, it sends no credentials.
 func (s *Server) Post(path, user, secret, form string) Answer {
 	s.t.Helper()
