@@ -52,7 +52,7 @@ func (a Actions) noteChange(ctx context.Context, event string, before, after *mo
 	case id == "":
 		id, changed = after.ClientID, whole(after)
 	default:
-		old, changed = differences(append(describe(before), authentication(before)...), append(describe(after), authentication(after)...))
+		old, changed = differences(append(describe(before), optionalFields(before)...), append(describe(after), optionalFields(after)...))
 	}
 	a.note(ctx, event, append([]slog.Attr{
 		slog.String("client_id", id),
@@ -75,14 +75,15 @@ func describe(client *models.Client) []slog.Attr {
 	}
 }
 
-// whole returns all fields of a client. Those of its authentication are left out if they are null, as for most.
+// whole returns all fields of a client. Those that are null for most are left out if they are.
 func whole(client *models.Client) []slog.Attr {
 	isNull := func(a slog.Attr) bool { return a.Value.Any() == nil }
-	return append(describe(client), slices.DeleteFunc(authentication(client), isNull)...)
+	return append(describe(client), slices.DeleteFunc(optionalFields(client), isNull)...)
 }
 
-// authentication returns the fields that say how a client authenticates, always in the same order.
-func authentication(client *models.Client) []slog.Attr {
+// optionalFields returns the fields that are null for most clients, always in the same order: how it authenticates, and
+// for whom its tokens are, and from whom.
+func optionalFields(client *models.Client) []slog.Attr {
 	return []slog.Attr{
 		unlessEmpty("token_endpoint_auth_method", client.AuthMethod),
 		unlessEmpty("jwks", thumbprints(client.JWKS)),
@@ -90,6 +91,10 @@ func authentication(client *models.Client) []slog.Attr {
 		unlessEmpty("tls_client_auth_subject_dn", client.TLSSubjectDN),
 		unlessEmpty("tls_client_auth_san_dns", client.TLSSANDNS),
 		unlessEmpty("tls_client_auth_san_uri", client.TLSSANURI),
+		ifTrue("tls_client_certificate_bound_access_tokens", client.CertificateBound),
+		ifTrue("dpop_bound_access_tokens", client.DPoPBound),
+		unlessEmpty("allowed_resources", client.AllowedResources),
+		unlessEmpty("resource", client.Resource),
 	}
 }
 
@@ -118,6 +123,14 @@ func unlessEmpty(key string, value models.Text) slog.Attr {
 		return slog.Any(key, nil)
 	}
 	return slog.String(key, string(value))
+}
+
+// ifTrue is optional for a column that is null if it is false.
+func ifTrue(key string, value models.Flag) slog.Attr {
+	if !value {
+		return slog.Any(key, nil)
+	}
+	return slog.Bool(key, true)
 }
 
 func optional[T any](key string, value *T, convert func(T) slog.Value) slog.Attr {

@@ -16,6 +16,16 @@ type Changes struct {
 	ResourceServer  *bool
 	TokenTTLSeconds *int64 // 0: the server's
 	Authentication
+	Restrictions
+}
+
+// apply changes the columns that a change of them can make unfit for each other.
+func (c Changes) apply(client *models.Client) {
+	c.Authentication.apply(client)
+	c.Restrictions.apply(client)
+	if c.ResourceServer != nil {
+		client.IsResourceServer = *c.ResourceServer
+	}
 }
 
 // Check returns an Invalid if a value is wrong.
@@ -34,6 +44,7 @@ func (c Changes) Check() error {
 		faults.checkTTL(*c.TokenTTLSeconds)
 	}
 	faults.checkValues(c.Authentication)
+	faults.checkResources(c.Restrictions)
 	return faults.orNil()
 }
 
@@ -54,9 +65,9 @@ func (a Actions) Update(ctx context.Context, id string, changes Changes) (*model
 	}
 	var before models.Client
 	condition := a.condition(&before)
-	if changes.Authentication != (Authentication{}) {
-		written.Authentication = changes.apply
-		condition = a.fitting(&before, changes.Authentication)
+	if changes.Authentication != (Authentication{}) || changes.Restrictions != (Restrictions{}) {
+		written.More = changes.apply
+		condition = a.fitting(&before, changes)
 	}
 	client, err := a.Clients.Update(ctx, id, written, condition)
 	if err != nil {
@@ -67,7 +78,7 @@ func (a Actions) Update(ctx context.Context, id string, changes Changes) (*model
 }
 
 // fitting is condition for a change after which the columns of the client must fit together.
-func (a Actions) fitting(before *models.Client, changes Authentication) repository.Condition {
+func (a Actions) fitting(before *models.Client, changes Changes) repository.Condition {
 	return func(client *models.Client) error {
 		if err := a.condition(before)(client); err != nil {
 			return err
@@ -75,7 +86,12 @@ func (a Actions) fitting(before *models.Client, changes Authentication) reposito
 		after := *client
 		changes.apply(&after)
 		var faults Invalid
-		faults.checkAuthentication(&after)
+		if changes.Authentication != (Authentication{}) {
+			faults.checkAuthentication(&after)
+		}
+		if given(changes.Resource) {
+			faults.checkRole(&after)
+		}
 		return faults.orNil()
 	}
 }

@@ -18,6 +18,12 @@ type Registration struct {
 	ResourceServer  bool     // the client may introspect the tokens of all clients
 	TokenTTLSeconds *int64   // lifetime of its tokens; nil: the server's
 	Authentication           // nil fields: a secret
+	Restrictions             // nil fields: bearer tokens for everybody
+}
+
+func (r Registration) apply(client *models.Client) {
+	r.Authentication.apply(client)
+	r.Restrictions.apply(client)
 }
 
 // Check returns an Invalid if a value is wrong.
@@ -32,10 +38,13 @@ func (r Registration) Check() error {
 	if r.TokenTTLSeconds != nil {
 		faults.checkTTL(*r.TokenTTLSeconds)
 	}
-	if faults.checkValues(r.Authentication); len(faults) == 0 {
-		var client models.Client
+	faults.checkValues(r.Authentication)
+	faults.checkResources(r.Restrictions)
+	if len(faults) == 0 {
+		client := models.Client{IsResourceServer: r.ResourceServer}
 		r.apply(&client)
 		faults.checkAuthentication(&client)
+		faults.checkRole(&client)
 	}
 	return faults.orNil()
 }

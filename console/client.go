@@ -26,6 +26,7 @@ type clientView struct {
 	CreatedAt           int64    `json:"created_at"`
 	UpdatedAt           int64    `json:"updated_at"`
 	admin.AuthenticationView
+	admin.RestrictionsView
 	*useView                       // nil: not asked for
 	RetiredSecrets *[]retiredView  `json:"retired_secrets,omitempty"` // nil: not asked for
 	Revocation     *revocationView `json:"revocation,omitempty"`      // of the client's tokens, by the request
@@ -63,6 +64,7 @@ func viewOf(client *models.Client) clientView {
 		CreatedAt:           client.CreatedAt.Unix(),
 		UpdatedAt:           client.UpdatedAt.Unix(),
 		AuthenticationView:  admin.ViewAuthentication(client),
+		RestrictionsView:    admin.ViewRestrictions(client),
 	}
 	if client.Use != nil {
 		view.useView = &useView{seconds(client.Use.LastUsedAt), seconds(client.Use.LastTokenAt)}

@@ -15,7 +15,7 @@ var changeable = []string{"client_name", "scope", "grant_types", "is_resource_se
 
 // register is POST /admin/clients, with the names of RFC 7591 §2.
 func (x *call) register() error {
-	body, err := x.readObject(slices.Concat([]string{"client_id"}, changeable, authenticationMembers)...)
+	body, err := x.readObject(slices.Concat([]string{"client_id"}, changeable, authenticationMembers, restrictionMembers)...)
 	if err != nil {
 		return err
 	}
@@ -28,6 +28,7 @@ func (x *call) register() error {
 		ResourceServer:  valueOf(changes.ResourceServer),
 		TokenTTLSeconds: changes.TokenTTLSeconds,
 		Authentication:  changes.Authentication,
+		Restrictions:    changes.Restrictions,
 	}
 	if body.isNull("token_ttl_seconds") {
 		registration.TokenTTLSeconds = nil
@@ -50,7 +51,7 @@ func (x *call) register() error {
 
 // change is PATCH /admin/clients/{client_id}: a JSON merge patch (RFC 7396).
 func (x *call) change() error {
-	body, err := x.readObject(slices.Concat(changeable, authenticationMembers)...)
+	body, err := x.readObject(slices.Concat(changeable, authenticationMembers, restrictionMembers)...)
 	if err != nil {
 		return err
 	}
@@ -73,6 +74,7 @@ func changesIn(body *object) admin.Changes {
 		GrantTypes:     member[[]string](body, "grant_types", "a list of texts"),
 		ResourceServer: member[bool](body, "is_resource_server", "true or false"),
 		Authentication: authenticationIn(body),
+		Restrictions:   restrictionsIn(body),
 	}
 	if body.isNull("token_ttl_seconds") {
 		changes.TokenTTLSeconds = new(int64)

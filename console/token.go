@@ -11,19 +11,22 @@ import (
 
 // tokenView is a token in JSON, with the names of RFC 7662 §2.2.
 type tokenView struct {
-	Active    bool   `json:"active"`
-	ID        string `json:"jti"`
-	ClientID  string `json:"client_id"`
-	Scope     string `json:"scope"`
-	IssuedAt  int64  `json:"iat"`              // seconds
-	ExpiresAt int64  `json:"exp"`              // seconds
-	Reason    string `json:"reason,omitempty"` // why the token is inactive, as in the log
+	Active    bool            `json:"active"`
+	ID        string          `json:"jti"`
+	ClientID  string          `json:"client_id"`
+	Scope     string          `json:"scope"`
+	Audience  models.Audience `json:"aud,omitempty"`
+	Binding   models.Binding  `json:"cnf,omitzero"`
+	IssuedAt  int64           `json:"iat"`              // seconds
+	ExpiresAt int64           `json:"exp"`              // seconds
+	Reason    string          `json:"reason,omitempty"` // why the token is inactive, as in the log
 }
 
 // tokenViewOf describes a token that was found with why it is inactive, or nil.
 func tokenViewOf(token models.AccessToken, why error) tokenView {
 	view := tokenView{
 		Active: why == nil, ID: token.ID, ClientID: token.ClientID, Scope: token.Scope,
+		Audience: token.Audience, Binding: token.Binding,
 		IssuedAt: token.IssuedAt.Unix(), ExpiresAt: token.ExpiresAt.Unix(),
 	}
 	if reason, is := errors.AsType[models.Inactive](why); is {

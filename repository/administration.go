@@ -18,8 +18,8 @@ type Changes struct {
 	GrantTypes      *string // separated by spaces
 	ResourceServer  *bool
 	TokenTTLSeconds *int64 // 0: the server's default
-	// Authentication changes the columns of how the client authenticates; nil: it does not.
-	Authentication func(*models.Client)
+	// More changes other columns; nil: it does not.
+	More func(*models.Client)
 }
 
 // Rotation is a change of a client's secret.
@@ -36,8 +36,8 @@ func (c *Clients) Update(ctx context.Context, id string, changes Changes, allowe
 		set(&client.AllowedScopes, changes.Scope)
 		set(&client.GrantTypes, changes.GrantTypes)
 		set(&client.IsResourceServer, changes.ResourceServer)
-		if changes.Authentication != nil {
-			changes.Authentication(client)
+		if changes.More != nil {
+			changes.More(client)
 		}
 		if changes.TokenTTLSeconds != nil {
 			client.TokenTTLSeconds = changes.TokenTTLSeconds

@@ -38,6 +38,11 @@ type chitClient struct {
 	TLSSANDNS    models.Text       `json:"tls_client_auth_san_dns,omitempty"`
 	TLSSANURI    models.Text       `json:"tls_client_auth_san_uri,omitempty"`
 	Federations  []chitFederation  `json:"federations,omitempty"`
+
+	CertificateBound models.Flag `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	DPoPBound        models.Flag `json:"dpop_bound_access_tokens,omitempty"`
+	AllowedResources models.Text `json:"allowed_resources,omitempty"`
+	Resource         models.Text `json:"resource,omitempty"`
 }
 
 type chitFederation struct {
@@ -62,6 +67,7 @@ func Write(out io.Writer, clients []models.Client) error {
 			GrantTypes: c.GrantTypes, IsPublic: c.IsPublic, IsResourceServer: c.IsResourceServer, TokenTTLSeconds: c.TokenTTLSeconds,
 			DisabledAt: utc(c.DisabledAt), TokensRevokedBefore: utc(c.TokensRevokedBefore), CreatedAt: c.CreatedAt.UTC(),
 			AuthMethod: c.AuthMethod, JWKS: c.JWKS, JWKSURI: c.JWKSURI, TLSSubjectDN: c.TLSSubjectDN, TLSSANDNS: c.TLSSANDNS, TLSSANURI: c.TLSSANURI,
+			CertificateBound: c.CertificateBound, DPoPBound: c.DPoPBound, AllowedResources: c.AllowedResources, Resource: c.Resource,
 		}
 		for _, f := range c.Federations {
 			one.Federations = append(one.Federations, chitFederation{f.Issuer, f.Subject, f.Audience, f.JWKSURI})
@@ -98,6 +104,7 @@ func readChit(content []byte) (entries []Entry, err error) {
 			GrantTypes: c.GrantTypes, IsPublic: c.IsPublic, IsResourceServer: c.IsResourceServer, TokenTTLSeconds: c.TokenTTLSeconds,
 			DisabledAt: c.DisabledAt, TokensRevokedBefore: c.TokensRevokedBefore, CreatedAt: c.CreatedAt,
 			AuthMethod: c.AuthMethod, JWKS: c.JWKS, JWKSURI: c.JWKSURI, TLSSubjectDN: c.TLSSubjectDN, TLSSANDNS: c.TLSSANDNS, TLSSANURI: c.TLSSANURI,
+			CertificateBound: c.CertificateBound, DPoPBound: c.DPoPBound, AllowedResources: c.AllowedResources, Resource: c.Resource,
 		}}
 		switch {
 		case !e.Client.UsesSecret():

@@ -63,7 +63,7 @@ func (f *actionFlags) actions(c *console, clients *repository.Clients, store *to
 var flagOf = map[string]string{
 	"client_id": "<id>", "client_name": "--name", "scope": "--scope", "token_endpoint_auth_method": "--auth-method", "jwks": "--jwks", "jwks_uri": "--jwks-uri",
 	"tls_client_auth_subject_dn": "--tls-subject-dn", "tls_client_auth_san_dns": "--tls-san-dns", "tls_client_auth_san_uri": "--tls-san-uri",
-	"issuer": "--issuer", "subject": "--subject", "audience": "--audience",
+	"allowed_resources": "--allowed-resources", "resource": "--resource", "issuer": "--issuer", "subject": "--subject", "audience": "--audience",
 }
 
 // flagFaults returns the faults of the values of an action, with the names of the flags.

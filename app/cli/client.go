@@ -51,10 +51,11 @@ type clientCreateCommand struct {
 	TTL            app.Duration `name:"ttl" default:"0s" placeholder:"DURATION" help:"Lifetime of its tokens, such as 900s (default: the server's)."`
 
 	authenticationFlags `embed:""`
+	restrictionFlags    `embed:""`
 }
 
 func (*clientCreateCommand) Help() string {
-	return "A client without --auth-method gets a secret. With private_key_jwt it signs assertions with its own key, or a platform vouches for it: see `chit client federate`. With tls_client_auth and self_signed_tls_client_auth it shows a certificate.\n\nExample:\n\n  chit client create billing-job --name \"Billing job\" --scope \"invoices.read invoices.write\" --ttl 900s\n  chit client create signing-job --auth-method private_key_jwt --jwks-uri https://jobs.example.com/keys\n  chit client create tls-job --auth-method tls_client_auth --tls-subject-dn \"CN=billing,O=Acme\""
+	return "A client without --auth-method gets a secret. With private_key_jwt it signs assertions with its own key, or a platform vouches for it: see `chit client federate`. With tls_client_auth and self_signed_tls_client_auth it shows a certificate.\n\nExample:\n\n  chit client create billing-job --name \"Billing job\" --scope \"invoices.read invoices.write\" --ttl 900s\n  chit client create signing-job --auth-method private_key_jwt --jwks-uri https://jobs.example.com/keys\n  chit client create tls-job --auth-method tls_client_auth --tls-subject-dn \"CN=billing,O=Acme\"\n  chit client create invoices-api --resource-server --resource https://invoices.example.com\n  chit client create reporting-job --scope invoices.read --allowed-resources https://invoices.example.com --dpop-bound"
 }
 
 // Run registers the client and prints it with its secret.
@@ -86,7 +87,7 @@ func (cmd *clientCreateCommand) Run(c *console) error {
 }
 
 func (cmd *clientCreateCommand) registration() admin.Registration {
-	registration := admin.Registration{ClientID: &cmd.ID, ClientName: cmd.Name, Scope: cmd.Scope, ResourceServer: cmd.ResourceServer}
+	registration := admin.Registration{ClientID: &cmd.ID, ClientName: cmd.Name, Scope: cmd.Scope, ResourceServer: cmd.ResourceServer, Restrictions: cmd.restrictions()}
 	if cmd.TTL.Duration > 0 {
 		lifetime := int64(cmd.TTL.Seconds())
 		registration.TokenTTLSeconds = &lifetime

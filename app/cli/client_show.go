@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -26,6 +27,7 @@ type clientView struct {
 	DisabledAt          *int64   `json:"disabled_at,omitempty"`
 	TokensRevokedBefore *int64   `json:"tokens_revoked_before,omitempty"`
 	admin.AuthenticationView
+	admin.RestrictionsView
 }
 
 func viewOf(client *models.Client) clientView {
@@ -41,6 +43,7 @@ func viewOf(client *models.Client) clientView {
 		DisabledAt:          seconds(client.DisabledAt),
 		TokensRevokedBefore: seconds(client.TokensRevokedBefore),
 		AuthenticationView:  admin.ViewAuthentication(client),
+		RestrictionsView:    admin.ViewRestrictions(client),
 	}
 }
 
@@ -125,7 +128,7 @@ func (f outputFlag) printClient(c *console, client *models.Client) error {
 		}
 		rows = append(rows, table.Row{"RETIRED SECRET (UTC)", works + dateTime(retired.ExpiresAt) + ", " + used})
 	}
-	return f.print(c, detailsOf(client), nil, append(rows, authenticationRows(client)...))
+	return f.print(c, detailsOf(client), nil, slices.Concat(rows, authenticationRows(client), restrictionRows(client)))
 }
 
 type clientShowCommand struct {

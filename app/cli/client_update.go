@@ -18,10 +18,11 @@ type clientUpdateCommand struct {
 	ServerTTL      bool         `name:"server-ttl" help:"Use the server's lifetime for its tokens."`
 
 	authenticationFlags `embed:""`
+	restrictionFlags    `embed:""`
 }
 
 func (*clientUpdateCommand) Help() string {
-	return "Values that you do not give stay as they are. A secret is kept while the client has another method, and does not work then.\n\nExample:\n\n  chit client update billing-job --scope \"invoices.read\" --ttl 15m\n  chit client update billing-job --auth-method private_key_jwt --jwks-uri https://jobs.example.com/keys\n  chit client update billing-job --auth-method secret"
+	return "Values that you do not give stay as they are. A secret is kept while the client has another method, and does not work then.\n\nExample:\n\n  chit client update billing-job --scope \"invoices.read\" --ttl 15m\n  chit client update billing-job --auth-method private_key_jwt --jwks-uri https://jobs.example.com/keys\n  chit client update billing-job --auth-method secret\n  chit client update billing-job --allowed-resources \"https://invoices.example.com https://payments.example.com\"\n  chit client update billing-job --allowed-resources \"\" --no-dpop-bound"
 }
 
 // Run changes the client and prints it.
@@ -45,7 +46,7 @@ func (cmd *clientUpdateCommand) Run(c *console) error {
 }
 
 func (cmd *clientUpdateCommand) changes() admin.Changes {
-	changes := admin.Changes{ClientName: cmd.Name, Scope: cmd.Scope, ResourceServer: cmd.ResourceServer}
+	changes := admin.Changes{ClientName: cmd.Name, Scope: cmd.Scope, ResourceServer: cmd.ResourceServer, Restrictions: cmd.restrictions()}
 	if cmd.ServerTTL || cmd.TTL.Given() {
 		lifetime := int64(cmd.TTL.Seconds())
 		changes.TokenTTLSeconds = &lifetime
@@ -55,8 +56,8 @@ func (cmd *clientUpdateCommand) changes() admin.Changes {
 
 func (cmd *clientUpdateCommand) check(changes admin.Changes) error {
 	faults := []error{cmd.Resolve(), cmd.auditFlag.check()}
-	if cmd.Name == nil && cmd.Scope == nil && cmd.ResourceServer == nil && !cmd.TTL.Given() && !cmd.ServerTTL && cmd.authenticationFlags == (authenticationFlags{}) {
-		faults = append(faults, errors.New("there is nothing to change: give --name, --scope, --[no-]resource-server, --ttl, --server-ttl, --auth-method, --jwks, --jwks-uri or --tls-…"))
+	if !cmd.ServerTTL && cmd.authenticationFlags == (authenticationFlags{}) && changes == (admin.Changes{}) {
+		faults = append(faults, errors.New("there is nothing to change: give --name, --scope, --[no-]resource-server, --ttl, --server-ttl, --auth-method, --jwks, --jwks-uri, --tls-…, --allowed-resources, --resource, --[no-]dpop-bound or --[no-]certificate-bound"))
 	}
 	if cmd.TTL.Given() {
 		if err := cmd.TTL.CheckLifetime("--ttl"); err != nil {

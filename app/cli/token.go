@@ -21,12 +21,14 @@ type tokenCommands struct {
 
 // tokenView is a token in JSON, with the names of RFC 7662 §2.2.
 type tokenView struct {
-	Active   bool   `json:"active"`
-	ID       string `json:"jti"`
-	ClientID string `json:"client_id"`
-	Scope    string `json:"scope,omitempty"`
-	IssuedAt int64  `json:"iat"` // seconds
-	Expires  int64  `json:"exp"` // seconds
+	Active   bool            `json:"active"`
+	ID       string          `json:"jti"`
+	ClientID string          `json:"client_id"`
+	Scope    string          `json:"scope,omitempty"`
+	Audience models.Audience `json:"aud,omitempty"`
+	Binding  models.Binding  `json:"cnf,omitzero"`
+	IssuedAt int64           `json:"iat"` // seconds
+	Expires  int64           `json:"exp"` // seconds
 }
 
 func tokenViewOf(token models.AccessToken, issuer *models.Client) tokenView {
@@ -35,6 +37,8 @@ func tokenViewOf(token models.AccessToken, issuer *models.Client) tokenView {
 		ID:       token.ID,
 		ClientID: token.ClientID,
 		Scope:    token.Scope,
+		Audience: token.Audience,
+		Binding:  token.Binding,
 		IssuedAt: token.IssuedAt.Unix(),
 		Expires:  token.ExpiresAt.Unix(),
 	}
@@ -118,14 +122,22 @@ func (cmd *tokenInspectCommand) Run(c *console) error {
 			return err
 		}
 		view := tokenViewOf(token, issuer)
-		return cmd.print(c, view, nil, []table.Row{
+		rows := []table.Row{
 			{"STATE", state(token, issuer, time.Now())},
 			{"JTI", token.ID},
 			{"CLIENT_ID", token.ClientID},
 			{"SCOPE", token.Scope},
 			{"ISSUED (UTC)", toTheMillisecond(token.IssuedAt)},
 			{"EXPIRES (UTC)", dateTime(token.ExpiresAt)},
-		})
+		}
+		for _, optional := range []struct{ name, value string }{
+			{"FOR", string(token.Audience)}, {"BOUND TO CERTIFICATE", token.Binding.Certificate}, {"BOUND TO KEY", token.Binding.Key},
+		} {
+			if optional.value != "" {
+				rows = append(rows, table.Row{optional.name, optional.value})
+			}
+		}
+		return cmd.print(c, view, nil, rows)
 	})
 }
 

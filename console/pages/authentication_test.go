@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"chit/app/apptest"
+	"chit/models"
+	"chit/tokens"
 )
 
 // The page of a client says how it authenticates, and offers no secret to one that has none.
@@ -22,4 +24,21 @@ func TestAuthentication(t *testing.T) {
 	v.sees("tls_client_auth", "CN=job")
 	v.get(200, "/client?id=wrong")
 	v.sees("private_key_jwt")
+}
+
+// The page of a client says for whom its tokens are, and from whom. So does that of a token.
+func TestRestrictions(t *testing.T) {
+	t.Parallel()
+	s := apptest.Embedded(t)
+	v := operator(t, s, "alice", "chit:admin")
+	s.Exec("INSERT INTO oauth_client (client_id, client_secret_hash, allowed_resources) VALUES ('job', '" + models.HashSecret("s3cret") + "', 'https://a.example urn:b')")
+	s.Exec(`INSERT INTO oauth_client (client_id, is_resource_server, resource, dpop_bound_access_tokens, tls_client_certificate_bound_access_tokens)
+		VALUES ('server', true, 'https://server.example', true, true)`)
+	v.get(200, "/client?id=job")
+	v.sees("Its tokens are for", "https://a.example urn:b")
+	v.seesNot("bound to", "identifiers")
+	v.get(200, "/client?id=server")
+	v.sees("Its own identifiers", "https://server.example", "its certificate", "a key, by DPoP")
+	v.get(200, "/tokens/one?jti="+tokens.ID(s.Token("job", "s3cret")))
+	v.sees("https://a.example", "urn:b")
 }
