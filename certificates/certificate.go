@@ -3,22 +3,18 @@
 package certificates
 
 import (
-	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
+
+	"chit/guard"
 )
 
-const (
-	// maxChain is the maximum number of certificates beside that of the client.
-	maxChain = 8
-	// maxHeader is the size of the largest header with a certificate, in bytes.
-	maxHeader = 12 << 10
-)
+// maxChain is the maximum number of certificates beside that of the client.
+const maxChain = 8
 
 // Shown are a client's certificate and those that others have signed it with. Whoever shows it has proved to
 // have its private key. Nothing else is proved.
@@ -33,6 +29,12 @@ func OfConnection(peer []*x509.Certificate) *Shown {
 		return nil
 	}
 	return &Shown{peer[0], peer[1:min(len(peer), maxChain+1)]}
+}
+
+// Thumbprint returns the SHA-256 thumbprint of the client's certificate, in base64url (RFC 8705 §3.1).
+func (s *Shown) Thumbprint() string {
+	digest := sha256.Sum256(s.Leaf.Raw)
+	return base64.RawURLEncoding.EncodeToString(digest[:])
 }
 
 var errTwoHeaders = errors.New("the header Client-Cert is there twice")
@@ -68,25 +70,9 @@ func OfHeaders(certificate, chain []string) (*Shown, error) {
 
 // parseHeader parses a certificate in a header.
 func parseHeader(value string) (*x509.Certificate, error) {
-	value = strings.Trim(value, " \t")
-	if len(value) > maxHeader {
-		return nil, fmt.Errorf("is larger than %d bytes", maxHeader)
-	}
-	var der []byte
-	if encoded, is := strings.CutPrefix(value, ":"); is {
-		encoded, closed := strings.CutSuffix(encoded, ":")
-		decoded, err := base64.StdEncoding.Strict().DecodeString(encoded)
-		if err != nil || !closed || strings.ContainsAny(encoded, "\r\n") {
-			return nil, errors.New("is no byte sequence: write :base64: (RFC 8941 §3.3.5)")
-		}
-		der = decoded
-	} else {
-		text, err := url.PathUnescape(value)
-		block, rest := pem.Decode([]byte(text))
-		if err != nil || block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
-			return nil, errors.New("is neither a byte sequence (RFC 9440) nor a certificate in PEM in the encoding of URLs")
-		}
-		der = block.Bytes
+	der, err := guard.DecodeClientCert(value)
+	if err != nil {
+		return nil, err
 	}
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {

@@ -49,7 +49,7 @@ func (g *Guard) ask(ctx context.Context, d digest, bearer string, since int64) (
 		case !f.answer.active:
 			return Token{}, ErrInactive
 		}
-		return f.answer.token, nil
+		return f.answer.token, f.answer.unusable
 	}
 }
 

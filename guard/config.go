@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -13,6 +14,9 @@ import (
 
 // DefaultMaxTokens is the default of Config.MaxTokens.
 const DefaultMaxTokens = 100_000
+
+// minNonceKey is the length of the shortest Config.NonceKey.
+const minNonceKey = 32
 
 // Config are the settings of a Guard. Issuer, ClientID and ClientSecret are required.
 type Config struct {
@@ -22,6 +26,19 @@ type Config struct {
 	// ClientID and ClientSecret are the credentials of this resource server. It must be registered as one.
 	ClientID     string
 	ClientSecret string
+	// Resource is the identifier of this resource server (RFC 8707), an absolute URI. Tokens for other resource servers
+	// are refused. Empty: the audience of tokens is not checked here.
+	Resource string
+	// Origin is the scheme and the host by which clients reach this service, such as https://api.example.com. DPoP
+	// proofs must be for it. Empty: they must be for the host that the request names. Then somebody whose service got
+	// a proof could pass it on to this one.
+	Origin string
+	// Proxies are the addresses of the proxies in front. Their headers X-Forwarded-Proto, X-Forwarded-Host and
+	// Client-Cert (RFC 9440) count. From anybody else they do not.
+	Proxies []netip.Prefix
+	// NonceKey is a secret of at least 32 characters. If it is set, DPoP proofs must have a nonce that a guard with the
+	// same key has sent within the last few minutes (RFC 9449 §9). Empty: they need none.
+	NonceKey string
 	// Addresses are the URLs of the server's nodes, such as http://10.0.0.7:8080, without a path. If one
 	// does not answer, the guard uses the next one. Empty: the guard connects to the Issuer.
 	Addresses []string
@@ -51,6 +68,9 @@ func (c Config) complete() (Config, error) {
 		{!isHTTP(c.Issuer), fmt.Sprintf("Issuer %q is not an http(s) URL without query and fragment", c.Issuer)},
 		{c.ClientID == "", "ClientID is empty"},
 		{c.ClientSecret == "", "ClientSecret is empty"},
+		{c.Resource != "" && !isAbsolute(c.Resource), fmt.Sprintf("Resource %q is not an absolute URI without a fragment", c.Resource)},
+		{c.Origin != "" && !isOrigin(c.Origin), fmt.Sprintf("Origin %q is not an http(s) URL without a path", c.Origin)},
+		{c.NonceKey != "" && len(c.NonceKey) < minNonceKey, fmt.Sprintf("NonceKey has %d characters, and must have %d at least", len(c.NonceKey), minNonceKey)},
 		{c.MaxTokens < 0, fmt.Sprintf("MaxTokens is %d, which is less than 0", c.MaxTokens)},
 		{strings.ContainsAny(c.Realm, "\"\\") || strings.ContainsFunc(c.Realm, isControl), fmt.Sprintf("Realm %q has a quote, a backslash or a control character", c.Realm)},
 	} {
@@ -59,7 +79,7 @@ func (c Config) complete() (Config, error) {
 		}
 	}
 	for _, address := range c.Addresses {
-		if parsed, err := url.Parse(address); !isHTTP(address) || err != nil || strings.Trim(parsed.Path, "/") != "" {
+		if !isOrigin(address) {
 			faults = append(faults, fmt.Errorf("guard: address %q is not an http(s) URL without a path", address))
 		}
 	}
@@ -78,6 +98,17 @@ func isHTTP(text string) bool {
 	parsed, err := url.Parse(text)
 	return err == nil && (parsed.Scheme == "http" || parsed.Scheme == "https") && parsed.Host != "" &&
 		parsed.User == nil && !strings.ContainsAny(text, "?#")
+}
+
+// isOrigin reports whether text is an http(s) URL without a path.
+func isOrigin(text string) bool {
+	parsed, err := url.Parse(text)
+	return err == nil && isHTTP(text) && strings.Trim(parsed.Path, "/") == ""
+}
+
+func isAbsolute(text string) bool {
+	parsed, err := url.Parse(text)
+	return err == nil && parsed.Scheme != "" && !strings.ContainsAny(text, "# ")
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }

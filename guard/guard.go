@@ -38,6 +38,8 @@ type Guard struct {
 	clock             clock
 	marks             *marks
 	active, inactive  *kept
+	nonces            *nonces // nil: proofs need none
+	used              used
 
 	heartbeat, heartbeatCalendar atomic.Int64          // of the last heartbeat, by both times
 	preferred                    atomic.Int32          // index of the node to use first
@@ -71,6 +73,9 @@ func start(config Config, clock clock) (*Guard, error) {
 		settled:  make(chan struct{}),
 		flights:  map[digest]*flight{},
 	}
+	if config.NonceKey != "" {
+		g.nonces = &nonces{key: []byte(config.NonceKey)}
+	}
 	g.settle = sync.OnceFunc(func() { close(g.settled) })
 	g.heartbeat.Store(never)
 	g.asking, g.streaming = config.clients()
@@ -92,10 +97,23 @@ func (g *Guard) Close() error {
 	return nil
 }
 
-// Check returns the token if it is active. Otherwise the error is ErrInactive, or wraps ErrUnavailable. ctx
-// limits how long Check waits for the server; without a limit of its own, Check waits for a few seconds at
-// most.
+// Check returns the token if it is active, is for this resource server, and is a bearer token. Otherwise the error is
+// ErrInactive, as errors.Is has it, or wraps ErrUnavailable. For a token that is bound to a key or a certificate use
+// CheckRequest. ctx limits how long Check waits for the server; without a limit of its own, Check waits for a few
+// seconds at most.
 func (g *Guard) Check(ctx context.Context, bearer string) (Token, error) {
+	token, err := g.check(ctx, bearer)
+	if err == nil && (token.Certificate != "" || token.Key != "") {
+		err = ErrBound
+	}
+	if err != nil {
+		return Token{}, err
+	}
+	return token, nil
+}
+
+// check is Check without the rule for bound tokens. It may return a token with an error.
+func (g *Guard) check(ctx context.Context, bearer string) (Token, error) {
 	if len(bearer) > maxLength {
 		return Token{}, ErrInactive
 	}
@@ -105,7 +123,7 @@ func (g *Guard) Check(ctx context.Context, bearer string) (Token, error) {
 	if g.hears(elapsed, calendar) {
 		if a := g.active.get(&d); a != nil && g.usable(a, elapsed, calendar) {
 			g.active.hit(&d, a, elapsed)
-			return a.token, nil
+			return a.token, a.unusable
 		}
 		if a := g.inactive.get(&d); a != nil && g.usable(a, elapsed, calendar) {
 			g.inactive.hit(&d, a, elapsed)

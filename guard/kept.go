@@ -17,6 +17,8 @@ type answer struct {
 	active bool
 	stale  bool  // the node does not hear of changes: the answer must not be kept
 	token  Token // if active
+	// unusable is why an active token cannot be used here; nil: it can.
+	unusable error
 
 	asked   int64 // when the guard asked; elapsed time
 	expires int64 // until when the answer may be used; elapsed time

@@ -3,7 +3,6 @@ package guard
 import (
 	"context"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -141,24 +140,6 @@ func do(client *http.Client, request *http.Request) (*http.Response, []byte, err
 	return response, body, err
 }
 
-// introspection is the answer of the introspection endpoint (RFC 7662 §2.2).
-type introspection struct {
-	Active   *bool   `json:"active"`
-	ClientID string  `json:"client_id"`
-	Scope    string  `json:"scope"`
-	IssuedAt float64 `json:"iat"` // seconds; 0: unknown
-	Expires  float64 `json:"exp"` // seconds; 0: unknown
-	ID       string  `json:"jti"`
-}
-
-// instant returns a time in whole seconds, or the zero Time if it is unknown.
-func instant(seconds float64) time.Time {
-	if seconds == 0 {
-		return time.Time{}
-	}
-	return time.Unix(int64(seconds), 0)
-}
-
 var errNoAnswer = errors.New("the answer is not that of an introspection endpoint")
 
 // introspect asks a node about a token.
@@ -199,40 +180,6 @@ func (g *Guard) introspect(n *node, d digest, bearer string) (*answer, error) {
 	keep := told.lifetime(response.Header, calendar)
 	a.expires, a.calendar = asked+int64(keep), calendar+int64(keep)
 	return a, nil
-}
-
-// answerOf returns the answer without its times.
-func (g *Guard) answerOf(told introspection, d digest) *answer {
-	a := &answer{active: *told.Active}
-	if !a.active {
-		return a
-	}
-	if told.ID == "" {
-		told.ID = hex.EncodeToString(d[:])
-	}
-	a.touched = slots{g.marks.tokenSlot(told.ID), g.marks.clientSlot(told.ClientID)}
-	a.token = Token{
-		ID:        told.ID,
-		ClientID:  told.ClientID,
-		Scopes:    strings.Fields(told.Scope),
-		IssuedAt:  instant(told.IssuedAt),
-		ExpiresAt: instant(told.Expires),
-	}
-	return a
-}
-
-// lifetime returns how long the answer may be kept. It compares exp with the clock of the server, which the
-// answer has in whole seconds.
-func (i introspection) lifetime(header http.Header, calendar int64) time.Duration {
-	if !*i.Active || i.Expires == 0 {
-		return inactiveTime
-	}
-	now := time.Unix(0, calendar)
-	if date, err := http.ParseTime(header.Get("Date")); err == nil {
-		now = date.Add(time.Second)
-	}
-	const longest = 10 * 365 * 24 * time.Hour
-	return min(instant(i.Expires).Sub(now), longest)
 }
 
 func (g *Guard) badCredentials() error {

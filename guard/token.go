@@ -15,8 +15,12 @@ type Token struct {
 	ID        string   // the jti: the lower-case hex SHA-256 of the token
 	ClientID  string   // the client that the token was issued to
 	Scopes    []string // granted scopes
+	Audience  []string // the resource servers that it is for; empty: all
 	IssuedAt  time.Time
 	ExpiresAt time.Time
+	// Certificate and Key are SHA-256 thumbprints in base64url of what its sender must show: a certificate
+	// (x5t#S256, RFC 8705 §3.1), and a key that signs proofs (jkt, RFC 9449 §6.1). Empty: nothing.
+	Certificate, Key string
 }
 
 // HasScopes reports whether the token has all of these scopes.

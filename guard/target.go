@@ -1,0 +1,58 @@
+package guard
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// fromProxy reports whether a request comes from a proxy whose headers count.
+func (g *Guard) fromProxy(r *http.Request) bool {
+	if len(g.config.Proxies) == 0 {
+		return false
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	for _, proxy := range g.config.Proxies {
+		if proxy.Contains(peer.Addr().Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+// target returns the URL of a request as its client sees it, without the query. The path is that of the request line,
+// because a handler in front may have cut a prefix off.
+func (g *Guard) target(r *http.Request) string {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	if !strings.HasPrefix(path, "/") {
+		path = r.URL.EscapedPath()
+	}
+	if g.config.Origin != "" {
+		return strings.TrimSuffix(g.config.Origin, "/") + path
+	}
+	scheme, host := "http", r.Host
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if g.fromProxy(r) {
+		if forwarded := lastOf(r.Header.Values("X-Forwarded-Proto")); forwarded != "" {
+			scheme = strings.Replace(strings.ToLower(forwarded), "ws", "http", 1) // Traefik writes wss for a WebSocket
+		}
+		if forwarded := lastOf(r.Header.Values("X-Forwarded-Host")); forwarded != "" {
+			host = forwarded
+		}
+	}
+	return scheme + "://" + host + path
+}
+
+// lastOf returns the last value of a header, which the nearest proxy has written.
+func lastOf(headers []string) string {
+	if len(headers) == 0 {
+		return ""
+	}
+	last := headers[len(headers)-1]
+	return strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+}
