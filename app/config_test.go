@@ -53,10 +53,11 @@ func TestBadSettingsAreAllReported(t *testing.T) {
 		{"unknown Redis option", []string{"CHIT_DATABASE_URL", aDatabase, "CHIT_REDIS_URL", aRedis + "?colour=red"}, []string{"CHIT_REDIS_URL: unexpected option: colour"}},
 
 		{"clients without a secret", []string{
-			"CHIT_ASSERTION_MAX_LIFETIME", "48h", "CHIT_JWKS_PRIVATE", "yes", "CHIT_JWKS_CA", empty, "CHIT_TLS_CLIENT_CA", missing, "CHIT_MTLS_LISTEN", "0.0.0.0:8443", "CHIT_MTLS_URL", "mtls.example.com",
+			"CHIT_ASSERTION_MAX_LIFETIME", "48h", "CHIT_JWKS_PRIVATE", "yes", "CHIT_DPOP_NONCE", "1", "CHIT_JWKS_CA", empty, "CHIT_TLS_CLIENT_CA", missing, "CHIT_MTLS_LISTEN", "0.0.0.0:8443", "CHIT_MTLS_URL", "mtls.example.com",
 		}, []string{
 			"CHIT_ASSERTION_MAX_LIFETIME: 48h0m0s is too long: the most is 24h0m0s",
 			`CHIT_JWKS_PRIVATE: "yes" is neither on nor off`,
+			`CHIT_DPOP_NONCE: "1" is neither on nor off`,
 			"CHIT_JWKS_CA: has no certificate in PEM: " + empty,
 			"CHIT_TLS_CLIENT_CA: cannot be read: open " + missing + ": no such file or directory",
 			"CHIT_MTLS_LISTEN: needs CHIT_TLS_CERT and CHIT_TLS_KEY: without TLS there are no certificates",

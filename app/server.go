@@ -159,6 +159,7 @@ func (s *Server) newAPI(registry prometheus.Registerer, log *slog.Logger) (*hand
 		Metrics:      metrics,
 		Failures:     s.failures(),
 		Assertions:   s.newAssertions(ring),
+		Proofs:       s.newProofs(),
 		Certificates: certificates,
 		AuthMethods:  s.config.authMethods(),
 		MTLSBase:     s.config.mtlsBase(),

@@ -11,6 +11,7 @@ import (
 
 	"chit/assertions"
 	"chit/certificates"
+	"chit/dpop"
 	"chit/keys"
 )
 
@@ -20,6 +21,7 @@ type StrongClients struct {
 	AssertionMaxLifetime Duration `name:"assertion-max-lifetime" env:"CHIT_ASSERTION_MAX_LIFETIME" default:"5m" placeholder:"DURATION" help:"How far ahead the exp of a client assertion may be (default ${default})."`
 	JWKSPrivate          string   `name:"jwks-private" env:"CHIT_JWKS_PRIVATE" default:"off" placeholder:"on|off" help:"Whether key documents may be fetched from private addresses (default ${default})."`
 	JWKSCA               string   `name:"jwks-ca" env:"CHIT_JWKS_CA" placeholder:"PATH" help:"Certificates of authorities, in PEM, that are trusted for key documents in addition to those of the system."`
+	DPoPNonce            string   `name:"dpop-nonce" env:"CHIT_DPOP_NONCE" default:"off" placeholder:"on|off" help:"Whether DPoP proofs must have a nonce of this server (default ${default})."`
 }
 
 // maxAssertionLifetime limits the records of used assertions in Redis.
@@ -31,8 +33,10 @@ func (c *StrongClients) check() error {
 	if c.AssertionMaxLifetime.Duration > maxAssertionLifetime {
 		faults = append(faults, Fault("CHIT_ASSERTION_MAX_LIFETIME", "%v is too long: the most is %v", c.AssertionMaxLifetime.Duration, maxAssertionLifetime))
 	}
-	if !slices.Contains([]string{"on", "off"}, c.JWKSPrivate) {
-		faults = append(faults, Fault("CHIT_JWKS_PRIVATE", "%q is neither on nor off", c.JWKSPrivate))
+	for _, flag := range []struct{ setting, value string }{{"CHIT_JWKS_PRIVATE", c.JWKSPrivate}, {"CHIT_DPOP_NONCE", c.DPoPNonce}} {
+		if !slices.Contains([]string{"on", "off"}, flag.value) {
+			faults = append(faults, Fault(flag.setting, "%q is neither on nor off", flag.value))
+		}
 	}
 	if c.JWKSCA != "" {
 		if _, err := c.authorities(); err != nil {
@@ -80,6 +84,18 @@ func (s *Server) newAssertions(ring *keys.Ring) *assertions.Verifier {
 		Keys:        ring,
 		Once:        s.tokens.Once,
 	}
+}
+
+// newProofs returns what checks the DPoP proofs of clients.
+func (s *Server) newProofs() *dpop.Verifier {
+	verifier := &dpop.Verifier{Bases: []string{strings.TrimSuffix(s.config.Issuer, "/")}, Once: s.tokens.Once}
+	if base := s.config.mtlsBase(); base != "" {
+		verifier.Bases = append(verifier.Bases, strings.TrimSuffix(base, "/"))
+	}
+	if s.config.DPoPNonce == "on" {
+		verifier.Nonces = &dpop.Nonces{Agree: s.tokens.Agree}
+	}
+	return verifier
 }
 
 // newCertificates returns what checks the certificates of clients.

@@ -19,6 +19,7 @@ import (
 	"chit/assertions"
 	"chit/audit"
 	"chit/certificates"
+	"chit/dpop"
 	"chit/invalidations"
 	"chit/models"
 	"chit/usage"
@@ -62,7 +63,9 @@ type API struct {
 	Assertions *assertions.Verifier
 	// Certificates authenticates clients that show a certificate.
 	Certificates *certificates.Verifier
-	AuthMethods  []models.AuthMethod // for the metadata
+	// Proofs checks what tokens are bound to.
+	Proofs      *dpop.Verifier
+	AuthMethods []models.AuthMethod // for the metadata
 	// MTLSBase is the URL at which clients are asked for certificates; empty: that is
 	// not another one than Issuer.
 	MTLSBase  string

@@ -121,12 +121,15 @@ func parseBasic(header string) []credentials {
 	return []credentials{decoded, raw}
 }
 
+// clientCert is the header with the certificate that a client has shown to a proxy (RFC 9440).
+const clientCert = "Client-Cert"
+
 // addCertificate adds what the client has shown to credentials that are an id alone. From a proxy only its headers
 // count: the certificate of the connection is the proxy's own.
 func (a *API) addCertificate(r *http.Request, shown *credentials) {
 	if peer, fit := parseHop(r.RemoteAddr); fit && isProxy(a.Proxies, peer) {
 		var err error
-		if shown.certificate, err = certificates.OfHeaders(r.Header.Values("Client-Cert"), r.Header.Values("Client-Cert-Chain")); err != nil {
+		if shown.certificate, err = certificates.OfHeaders(r.Header.Values(clientCert), r.Header.Values(clientCert+"-Chain")); err != nil {
 			shown.malformed = fmt.Errorf("%w: %w", models.WrongCertificate, err)
 		}
 	} else if r.TLS != nil {

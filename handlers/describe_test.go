@@ -35,6 +35,7 @@ func TestMetadata(t *testing.T) {
 			"token_endpoint_auth_signing_alg_values_supported":         algorithms,
 			"introspection_endpoint_auth_signing_alg_values_supported": algorithms,
 			"revocation_endpoint_auth_signing_alg_values_supported":    algorithms,
+			"dpop_signing_alg_values_supported":                        []any{"ES256", "RS256", "PS256", "EdDSA", "Ed25519"},
 		}
 		if diff := cmp.Diff(want, answer.JSON()); diff != "" || answer.Status != 200 {
 			t.Errorf("%s: %d %s", issuer, answer.Status, diff)

@@ -28,7 +28,7 @@ func (a *API) Login(scopes ...string) http.Handler {
 		if len(granted) == 0 {
 			return models.ErrScopeNotAllowed
 		}
-		return a.issue(ctx, x, client, models.TokenRequest{Scope: granted.String()})
+		return a.issue(ctx, x, client, models.TokenRequest{Scope: granted.String()}, nil)
 	}))
 	return e
 }

@@ -3,10 +3,12 @@ package handlers
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
+	"chit/guard"
 	"chit/keys"
 	"chit/models"
 )
@@ -49,6 +51,8 @@ type metadata struct {
 	TokenEndpointAlgorithms     []keys.Algorithm    `json:"token_endpoint_auth_signing_alg_values_supported"`
 	IntrospectionAlgorithms     []keys.Algorithm    `json:"introspection_endpoint_auth_signing_alg_values_supported"`
 	RevocationAlgorithms        []keys.Algorithm    `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	ProofAlgorithms             []string            `json:"dpop_signing_alg_values_supported"`                    // RFC 9449 §5.1
+	CertificateBound            bool                `json:"tls_client_certificate_bound_access_tokens,omitempty"` // RFC 8705 §3.3
 }
 
 // describe is the metadata endpoint (RFC 8414 §3).
@@ -64,6 +68,8 @@ func (a *API) describe(c echo.Context) error {
 		TokenEndpointAlgorithms:     keys.Algorithms,
 		IntrospectionAlgorithms:     keys.Algorithms,
 		RevocationAlgorithms:        keys.Algorithms,
+		ProofAlgorithms:             guard.ProofAlgorithms,
+		CertificateBound:            slices.Contains(a.AuthMethods, models.SelfSignedTLS), // certificates reach this server
 	}
 	if a.MTLSBase != "" {
 		aliases := endpointsAt(a.MTLSBase)

@@ -77,6 +77,12 @@ func TestMetadataOfCertificates(t *testing.T) {
 					t.Errorf("%s: %s, want %s", endpoint, got, want)
 				}
 			}
+			if bound := members["tls_client_certificate_bound_access_tokens"] == true; bound != strings.Contains(row.methods, "self_signed") {
+				t.Errorf("tls_client_certificate_bound_access_tokens is %t", bound)
+			}
+			if got := fmt.Sprint(members["dpop_signing_alg_values_supported"]); got != "[ES256 RS256 PS256 EdDSA Ed25519]" {
+				t.Errorf("dpop_signing_alg_values_supported is %s", got)
+			}
 			aliases, _ := members["mtls_endpoint_aliases"].(map[string]any)
 			if got, _ := aliases["token_endpoint"].(string); got != row.alias {
 				t.Errorf("the alias is %q, want %q", got, row.alias)

@@ -75,6 +75,8 @@ var problems = []struct {
 	{models.ErrScopeNotAllowed, *refused("invalid_scope", "a requested scope is not among those allowed for the client")},
 	{models.ErrResourceMalformed, *refused("invalid_target", "a resource must be an absolute URI without a fragment")},
 	{models.ErrResourceNotAllowed, *refused("invalid_target", "a requested resource is not among those allowed for the client (allowed_resources)")},
+	{models.ErrNoCertificate, *invalidRequest("the client gets certificate-bound tokens only: show its certificate")},
+	{models.ErrNoProof, *refused("invalid_dpop_proof", "the client gets DPoP-bound tokens only: send a proof in the header DPoP")},
 	{models.ErrForeignToken, *refused("unauthorized_client", "the token was issued to another client")},
 	{models.ErrUnavailable, problem{status: http.StatusServiceUnavailable, code: "temporarily_unavailable",
 		description: "the server cannot reach its storage: try again in a moment"}},

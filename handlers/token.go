@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"chit/guard"
 	"chit/models"
 )
 
@@ -18,14 +19,32 @@ func (a *API) token(ctx context.Context, x *exchange, client *models.Client, for
 	default:
 		return errGrantType
 	}
-	return a.issue(ctx, x, client, models.TokenRequest{Scope: form.get("scope"), Resources: form.all(repeatable)})
+	request := models.TokenRequest{Scope: form.get("scope"), Resources: form.all(repeatable)}
+	proof, err := a.proof(ctx, x)
+	if err != nil {
+		return err
+	}
+	if proof != nil {
+		request.Shown.Key = proof.Key
+	}
+	if client.CertificateBound {
+		if request.Shown.Certificate, err = a.certificateShown(x); err != nil {
+			return err
+		}
+	}
+	return a.issue(ctx, x, client, request, proof)
 }
 
-// issue answers with a new token.
-func (a *API) issue(ctx context.Context, x *exchange, client *models.Client, request models.TokenRequest) error {
+// issue answers with a new token. proof is what the request has shown; nil: nothing.
+func (a *API) issue(ctx context.Context, x *exchange, client *models.Client, request models.TokenRequest, proof *guard.Proof) error {
 	grant, err := client.Grant(request, a.TokenTTL)
 	if err != nil {
 		return err
+	}
+	if proof != nil {
+		if err := a.Proofs.Use(ctx, proof, a.Now()); err != nil {
+			return wrongProof(err)
+		}
 	}
 	token, issued, err := a.Tokens.Issue(ctx, grant)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// OncePrefix is what the keys of used statements begin with.
+// OncePrefix is what the keys of used statements, and of texts that nodes agree on, begin with.
 const OncePrefix = "oauth:once:"
 
 // Once records that a signed statement was used, such as a client assertion. It reports true to one caller, of
@@ -19,20 +19,38 @@ const OncePrefix = "oauth:once:"
 // be of any length. If Redis does not acknowledge the record, Once returns an error that wraps
 // models.ErrUnavailable; the statement may count as used then.
 func (s *Store) Once(ctx context.Context, id string, lifetime time.Duration) (first bool, err error) {
+	// go-redis may send a command again whose reply was lost. Then the reply is this caller's own text.
+	own := rand.Text()
+	text, err := s.propose(ctx, id, own, lifetime)
+	if err != nil {
+		return false, unavailable("record a used statement", err)
+	}
+	return text == own, nil
+}
+
+// Agree returns a random text of 26 letters and digits. All nodes get the same one for an id, until the lifetime is
+// over. Errors wrap models.ErrUnavailable.
+func (s *Store) Agree(ctx context.Context, id string, lifetime time.Duration) (text string, err error) {
+	if text, err = s.propose(ctx, id, rand.Text(), lifetime); err != nil {
+		return "", unavailable("agree on a text", err)
+	}
+	return text, nil
+}
+
+// propose stores a text for an id unless there is one already, and returns the one that is stored then.
+func (s *Store) propose(ctx context.Context, id, text string, lifetime time.Duration) (stored string, err error) {
 	digest := sha256.Sum256([]byte(id))
 	key := OncePrefix + hex.EncodeToString(digest[:])
-	// go-redis may send a command again whose reply was lost. Then the reply is this caller's own value.
-	own := rand.Text()
-	set := redis.NewStringCmd(ctx, "set", key, own, "nx", "get", "px", max(1, lifetime.Milliseconds()))
+	set := redis.NewStringCmd(ctx, "set", key, text, "nx", "get", "px", max(1, lifetime.Milliseconds()))
 	b, err := s.issuing(ctx, key)
 	if err == nil {
 		err = b.do(ctx, &call{commands: []redis.Cmder{set}})
 	}
 	switch {
 	case errors.Is(err, redis.Nil):
-		return true, nil
+		return text, nil
 	case err != nil:
-		return false, unavailable("record a used statement", err)
+		return "", err
 	}
-	return set.Val() == own, nil
+	return set.Val(), nil
 }
