@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"chit/guard"
+	"chit/models"
 	"chit/sidecar"
 )
 
@@ -23,6 +24,10 @@ type GuardConfig struct {
 	OpsListen        string   `env:"CHIT_GUARD_OPS_LISTEN" default:"127.0.0.1:8091" placeholder:"ADDRESS" help:"Listener for health and metrics, never public (default ${default})."`
 	Upstream         string   `env:"CHIT_GUARD_UPSTREAM" placeholder:"URL" help:"Service that requests are passed on to. Unset: only /verify is served."`
 	RequireScope     string   `env:"CHIT_GUARD_REQUIRE_SCOPE" placeholder:"SCOPES" help:"Scopes that every request needs, separated by spaces."`
+	Resource         string   `env:"CHIT_GUARD_RESOURCE" placeholder:"URI" help:"Identifier of this resource server. Tokens for other ones are refused (default: the audience is not checked here)."`
+	Origin           string   `env:"CHIT_GUARD_ORIGIN" placeholder:"URL" help:"Scheme and host by which clients reach the service. DPoP proofs must be for it (default: those that the request names)."`
+	TrustedProxies   networks `env:"CHIT_GUARD_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Addresses of the proxies in front. X-Forwarded-…, X-Original-… and Client-Cert are read from these only (default none)."`
+	DPoPNonceKeyFile string   `name:"dpop-nonce-key-file" env:"CHIT_GUARD_DPOP_NONCE_KEY_FILE" placeholder:"PATH" help:"File that holds a secret of 32 characters or more, the same for all guards of a service. With it, or with the variable CHIT_GUARD_DPOP_NONCE_KEY, DPoP proofs must have a nonce."`
 	TLSCA            string   `name:"tls-ca" env:"CHIT_GUARD_TLS_CA" placeholder:"PATH" help:"Certificate authorities of the authorization server, in PEM (default: those of the system)."`
 	MaxTokens        int      `env:"CHIT_GUARD_MAX_TOKENS" default:"100000" placeholder:"N" help:"Maximum number of active tokens in memory (default ${default})."`
 	Realm            string   `env:"CHIT_GUARD_REALM" default:"chit" placeholder:"TEXT" help:"Realm of WWW-Authenticate (default ${default})."`
@@ -57,7 +62,12 @@ func NewGuard(config GuardConfig, out io.Writer) (*Guard, error) {
 // options returns the settings of the sidecar, or every fault.
 func (c *GuardConfig) options() (sidecar.Options, error) {
 	secret := os.Getenv("CHIT_GUARD_CLIENT_SECRET")
-	faults := []error{fromFile("CHIT_GUARD_CLIENT_SECRET", &secret, c.ClientSecretFile)}
+	nonceKey := os.Getenv("CHIT_GUARD_DPOP_NONCE_KEY")
+	faults := []error{
+		fromFile("CHIT_GUARD_CLIENT_SECRET", &secret, c.ClientSecretFile),
+		fromFile("CHIT_GUARD_DPOP_NONCE_KEY", &nonceKey, c.DPoPNonceKeyFile),
+		c.TrustedProxies.check("CHIT_GUARD_TRUSTED_PROXIES"),
+	}
 	client, err := c.client()
 	faults = append(faults, err)
 	var upstream *url.URL
@@ -75,6 +85,9 @@ func (c *GuardConfig) options() (sidecar.Options, error) {
 		{!allNodes(c.Addresses), "CHIT_GUARD_ADDRESS", fmt.Sprintf("%q has an entry that is not an http(s) URL without a path: write http://10.0.0.7:8080", c.Addresses)},
 		{c.ClientID == "", "CHIT_GUARD_CLIENT_ID", "is not set: give the client id of this resource server"},
 		{secret == "" && c.ClientSecretFile == "", "CHIT_GUARD_CLIENT_SECRET", "is not set: give the client secret, or CHIT_GUARD_CLIENT_SECRET_FILE"},
+		{c.Resource != "" && !models.IsResource(c.Resource), "CHIT_GUARD_RESOURCE", fmt.Sprintf("%q is not an absolute URI without a fragment: write https://api.example.com", c.Resource)},
+		{c.Origin != "" && !allNodes([]string{c.Origin}), "CHIT_GUARD_ORIGIN", fmt.Sprintf("%q is not an http(s) URL without a path: write https://api.example.com", c.Origin)},
+		{nonceKey != "" && len(nonceKey) < 32, "CHIT_GUARD_DPOP_NONCE_KEY", fmt.Sprintf("has %d characters: it must have 32 at least", len(nonceKey))},
 		{!IsAddress(c.Listen), "CHIT_GUARD_LISTEN", fmt.Sprintf("%q is not an address: write 127.0.0.1:8090", c.Listen)},
 		{!IsAddress(c.OpsListen), "CHIT_GUARD_OPS_LISTEN", fmt.Sprintf("%q is not an address: write 127.0.0.1:8091", c.OpsListen)},
 		{!sidecar.ValidScopes(c.RequireScope), "CHIT_GUARD_REQUIRE_SCOPE", fmt.Sprintf("%q has a character that no scope has", c.RequireScope)},
@@ -90,6 +103,7 @@ func (c *GuardConfig) options() (sidecar.Options, error) {
 		Guard: guard.Config{
 			Issuer: c.Issuer, Addresses: c.Addresses, ClientID: c.ClientID, ClientSecret: secret,
 			Client: client, MaxTokens: c.MaxTokens, Realm: c.Realm,
+			Resource: c.Resource, Origin: c.Origin, Proxies: c.TrustedProxies.prefixes, NonceKey: nonceKey,
 		},
 		Scopes:   c.RequireScope,
 		Upstream: upstream,

@@ -3,6 +3,7 @@ package guard
 import (
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -82,8 +83,9 @@ func (g *Guard) verifyProof(r *http.Request, bearer string, token Token, now tim
 	if proof == nil {
 		return ErrProofMissing
 	}
-	if err := proof.Check(r.Method, g.target(r), now); err != nil {
-		return err
+	target := g.target(r)
+	if err := proof.Check(r.Method, target, now); err != nil {
+		return fmt.Errorf("%w: the request is %s %q", err, r.Method, target)
 	}
 	switch {
 	case !equal(proof.TokenHash, tokenHash(bearer)):

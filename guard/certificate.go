@@ -49,7 +49,7 @@ func DecodeClientCert(value string) (der []byte, err error) {
 // process, or to a proxy that is trusted. It is empty if there is none.
 func (g *Guard) certificateOf(r *http.Request) string {
 	var der []byte
-	if g.fromProxy(r) {
+	if g.FromProxy(r) {
 		headers := r.Header.Values("Client-Cert")
 		if len(headers) != 1 {
 			return ""

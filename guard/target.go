@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// fromProxy reports whether a request comes from a proxy whose headers count.
-func (g *Guard) fromProxy(r *http.Request) bool {
+// FromProxy reports whether a request comes from one of Config.Proxies.
+func (g *Guard) FromProxy(r *http.Request) bool {
 	if len(g.config.Proxies) == 0 {
 		return false
 	}
@@ -37,7 +37,7 @@ func (g *Guard) target(r *http.Request) string {
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	if g.fromProxy(r) {
+	if g.FromProxy(r) {
 		if forwarded := lastOf(r.Header.Values("X-Forwarded-Proto")); forwarded != "" {
 			scheme = strings.Replace(strings.ToLower(forwarded), "ws", "http", 1) // Traefik writes wss for a WebSocket
 		}

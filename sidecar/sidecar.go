@@ -89,7 +89,7 @@ func (s *Sidecar) verify(w http.ResponseWriter, r *http.Request) {
 	s.guard.Require(scopes)(s.headersFit(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setIdentity(w.Header(), r.Context())
 		w.Header().Set("Cache-Control", "no-store")
-	}))).ServeHTTP(w, r)
+	}))).ServeHTTP(w, s.original(r))
 }
 
 // setIdentity sets the headers for the token of a request.

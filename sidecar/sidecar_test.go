@@ -33,13 +33,20 @@ type car struct {
 // start starts a sidecar in front of the handler, or without an upstream if it is nil.
 func start(t *testing.T, upstream http.HandlerFunc) *car {
 	t.Helper()
+	return startWith(t, upstream, func(*guard.Config) {})
+}
+
+// startWith is start with other settings.
+func startWith(t *testing.T, upstream http.HandlerFunc, change func(*guard.Config)) *car {
+	t.Helper()
 	address := apptest.FreeAddress(t)
-	c := &car{t: t, server: apptest.Embedded(t, "--listen="+address, "--issuer=http://"+address), log: &strings.Builder{}}
+	c := &car{t: t, server: apptest.Embedded(t, "--listen="+address, "--issuer=http://"+address, "--trusted-proxies=127.0.0.1"), log: &strings.Builder{}}
 	options := sidecar.Options{
 		Guard:  guard.Config{Issuer: "http://" + address, ClientID: "my-resource-server", ClientSecret: "my-resource-secret"},
 		Scopes: "openid",
 		Log:    slog.New(slog.NewJSONHandler(c.log, nil)),
 	}
+	change(&options.Guard)
 	if upstream != nil {
 		service := httptest.NewServer(upstream)
 		t.Cleanup(service.Close)

@@ -20,6 +20,10 @@ func (s *Sidecar) proxyTo(upstream *url.URL) http.Handler {
 			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 			r.SetXForwarded()
 			dropIdentity(r.Out.Header)
+			if !s.guard.FromProxy(r.In) {
+				r.Out.Header.Del("Client-Cert") // nobody has checked it
+				r.Out.Header.Del("Client-Cert-Chain")
+			}
 			setIdentity(r.Out.Header, r.In.Context())
 		},
 		Transport:     transport,

@@ -7,6 +7,8 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -48,4 +50,21 @@ func (s *Signer) Thumbprint() string {
 func CertificateThumbprint(certificate *x509.Certificate) string {
 	digest := sha256.Sum256(certificate.Raw)
 	return base64.RawURLEncoding.EncodeToString(digest[:])
+}
+
+// TokenRequest returns a request to the server at a URL, its issuer, for a token that is bound to the key.
+func (s *Signer) TokenRequest(issuer, user, secret string) *http.Request {
+	s.t.Helper()
+	request, err := http.NewRequest(http.MethodPost, issuer+"/token", strings.NewReader("grant_type=client_credentials"))
+	must(s.t, err)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("DPoP", s.Proof(ProofClaims(http.MethodPost, issuer+"/token")))
+	request.SetBasicAuth(user, secret)
+	return request
+}
+
+// ProofFor returns a proof for a request with a token.
+func (s *Signer) ProofFor(token, method, url string) string {
+	s.t.Helper()
+	return s.Proof(ProofClaims(method, url).With(Claims{"ath": TokenHash(token)}))
 }
