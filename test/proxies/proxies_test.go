@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -52,7 +53,7 @@ func newSetup(t *testing.T, upstream bool) *setup {
 	t.Helper()
 	issuer := "http://" + apptest.FreeAddress(t)
 	s := &setup{t: t, dir: t.TempDir(), address: apptest.FreeAddress(t)}
-	s.server = apptest.Embedded(t, "--issuer="+issuer, "--listen="+strings.TrimPrefix(issuer, "http://"))
+	s.server = apptest.Embedded(t, "--issuer="+issuer, "--listen="+strings.TrimPrefix(issuer, "http://"), "--trusted-proxies=127.0.0.1")
 	for id, scopes := range map[string]string{"reader": "openid", "scopeless": "", "writer": "write"} {
 		s.server.Exec("INSERT INTO oauth_client (client_id, client_secret_hash, allowed_scopes) VALUES ('" + id + "', '" + models.HashSecret(id) + "', '" + scopes + "')")
 	}
@@ -62,8 +63,11 @@ func newSetup(t *testing.T, upstream bool) *setup {
 	}))
 	t.Cleanup(s.service.Close)
 	options := sidecar.Options{
-		Guard: guard.Config{Issuer: issuer, ClientID: "my-resource-server", ClientSecret: "my-resource-secret"},
-		Log:   slog.New(slog.DiscardHandler),
+		Guard: guard.Config{
+			Issuer: issuer, ClientID: "my-resource-server", ClientSecret: "my-resource-secret",
+			Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, NonceKey: strings.Repeat("k", 32),
+		},
+		Log: slog.New(slog.DiscardHandler),
 	}
 	if upstream {
 		options.Upstream, options.Scopes = parse(t, s.service.URL), "openid"
@@ -130,6 +134,7 @@ func (s *setup) test() {
 	s.t.Helper()
 	s.refusals()
 	s.identity()
+	s.bound()
 	s.guard.CloseClientConnections()
 	s.guard.Close()
 	if response, _ := s.call("GET", "", "Authorization", "Bearer "+s.server.Token("reader", "reader")); response.StatusCode < 500 {
@@ -191,5 +196,48 @@ func (s *setup) identity() {
 		if strings.Contains(strings.ToLower(name), "x_chit") {
 			s.t.Errorf("the service gets %s", name)
 		}
+	}
+}
+
+// bound sends requests with a token that is bound to a key. The proof is for what the caller sees of the service.
+func (s *setup) bound() {
+	s.t.Helper()
+	signer := apptest.NewSigner(s.t, "ES256", "")
+	token := s.server.Do(signer.TokenRequest(s.server.URL, "reader", "reader")).Text("access_token")
+	proof := func(method, url, nonce string) string {
+		return signer.Proof(apptest.ProofClaims(method, url).With(apptest.Claims{"ath": apptest.TokenHash(token), "nonce": nonce}))
+	}
+	here := "http://" + s.address + "/invoices"
+	send := func(proof string, more ...string) *http.Response {
+		response, _ := s.call("PUT", "body", append(more, "Authorization", "DPoP "+token, "Dpop", proof)...)
+		return response
+	}
+	asked := send(proof("PUT", here, ""))
+	nonce := asked.Header.Get("DPoP-Nonce")
+	if asked.StatusCode != 401 || nonce == "" || !strings.Contains(asked.Header.Get("WWW-Authenticate"), `DPoP realm="chit", error="use_dpop_nonce"`) {
+		s.t.Errorf("without a nonce: %d %v", asked.StatusCode, asked.Header)
+	}
+	right := proof("PUT", here, nonce)
+	if response := send(right); response.StatusCode != 200 {
+		s.t.Errorf("with a proof: %d %v", response.StatusCode, response.Header)
+	}
+	const evil = "http://evil.example/other"
+	spoofed := []string{"X-Original-Method", "GET", "X-Original-Uri", "/other", "X-Forwarded-Method", "GET", "X-Forwarded-Uri", "/other", "X-Forwarded-Host", "evil.example"}
+	for name, response := range map[string]*http.Response{
+		"again":                       send(right),
+		"for another method":          send(proof("GET", here, nonce)),
+		"for another path":            send(proof("PUT", here+"/", nonce)),
+		"for another host":            send(proof("PUT", evil, nonce)),
+		"for what the caller says":    send(proof("GET", evil, nonce), spoofed...),
+		"for some of what it says":    send(proof("PUT", "http://"+s.address+"/other", nonce), spoofed[2:4]...),
+		"for the rest of it":          send(proof("PUT", "http://"+s.address+"/other", nonce), spoofed[6:8]...),
+		"for the method that it says": send(proof("GET", here, nonce), "X-Forwarded-Method", "GET"),
+	} {
+		if response.StatusCode != 401 || !strings.Contains(response.Header.Get("WWW-Authenticate"), `error="invalid_dpop_proof"`) {
+			s.t.Errorf("%s: %d %v", name, response.StatusCode, response.Header)
+		}
+	}
+	if response, _ := s.call("GET", "", "Authorization", "Bearer "+token); response.StatusCode != 401 {
+		s.t.Errorf("as a bearer token: %d", response.StatusCode)
 	}
 }

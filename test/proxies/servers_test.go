@@ -1,11 +1,15 @@
 package proxies
 
 import (
+	"crypto/tls"
+	"encoding/base64"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -78,23 +82,57 @@ func (s *setup) file(name, text string) string {
 
 func TestNginx(t *testing.T) {
 	t.Parallel()
-	path := apptest.Program(t, "nginx", "nginx")
 	s := newSetup(t, false)
-	include := s.write("nginx.md", "nginx", "site.conf")
-	s.start(path, "-e", filepath.Join(s.dir, "error.log"), "-p", s.dir, "-c", s.file("nginx.conf", `
-daemon off;
-pid `+s.dir+`/nginx.pid;
-events {}
-http {
-	access_log off;
-	client_body_temp_path `+s.dir+`/body;
-	proxy_temp_path `+s.dir+`/proxy;
-	fastcgi_temp_path `+s.dir+`/fastcgi;
-	uwsgi_temp_path `+s.dir+`/uwsgi;
-	scgi_temp_path `+s.dir+`/scgi;
-	include `+include+`;
-}`))
+	s.startNginx("include " + s.write("nginx.md", "nginx", "site.conf") + ";\n")
 	s.test()
+}
+
+// A token that is bound to a certificate goes with this certificate alone, and not with a header from outside.
+func TestCertificateBoundTokenThroughNginx(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t, false)
+	ca := apptest.NewAuthority(t)
+	own, right, other := ca.Issue("127.0.0.1"), ca.Issue("a.example"), ca.Issue("b.example")
+	secured := s.address + " ssl;\n\tssl_verify_client optional_no_ca;\n\tssl_certificate " + own.Cert + ";\n\tssl_certificate_key " + own.Key
+	s.startNginx("include " + s.write("nginx.md", "nginx", "site.conf", proxyAddress, secured) + ";\n")
+	s.server.Exec("UPDATE oauth_client SET tls_client_certificate_bound_access_tokens = true WHERE client_id = 'reader'")
+	request, err := http.NewRequest("POST", s.server.URL+"/token", strings.NewReader("grant_type=client_credentials"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Client-Cert": {certificateItem(t, right)}}
+	request.SetBasicAuth("reader", "reader")
+	token := s.server.Do(request).Text("access_token")
+	for name, row := range map[string]struct {
+		certificate *apptest.Certificate
+		header      string
+		status      int
+	}{
+		"its certificate": {&right, "", 200}, "its certificate and another header": {&right, certificateItem(t, other), 200},
+		"another one": {&other, "", 401}, "another one and its header": {&other, certificateItem(t, right), 401},
+		"none": {nil, "", 401}, "none and its header": {nil, certificateItem(t, right), 401},
+	} {
+		config := ca.Trust()
+		if row.certificate != nil {
+			config.Certificates = []tls.Certificate{row.certificate.Load(t)}
+		}
+		request, err := http.NewRequest("GET", "https://"+s.address+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+		if row.header != "" {
+			request.Header.Set("Client-Cert", row.header)
+		}
+		if answer := apptest.SendBy(t, &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}, request); answer.Status != row.status {
+			t.Errorf("%s: %d %v", name, answer.Status, answer.Header)
+		}
+	}
+}
+
+// certificateItem returns a certificate as the header Client-Cert has it (RFC 9440).
+func certificateItem(t *testing.T, certificate apptest.Certificate) string {
+	return ":" + base64.StdEncoding.EncodeToString(certificate.Load(t).Leaf.Raw) + ":"
 }
 
 func TestCaddy(t *testing.T) {
