@@ -4,11 +4,15 @@ package clients
 import (
 	"archive/tar"
 	"compress/gzip"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -22,6 +26,8 @@ import (
 
 	"chit/app/apptest"
 	"chit/assertions"
+	"chit/guard"
+	"chit/models"
 )
 
 func TestMain(m *testing.M) { apptest.Run(m) }
@@ -49,10 +55,10 @@ func run(t *testing.T, dir, name string, args ...string) string {
 	return string(out)
 }
 
-// The two JavaScript libraries, which only depend on jose.
-func TestJavaScript(t *testing.T) {
-	node := apptest.Program(t, "node", "nodejs")
-	dir := t.TempDir()
+// javaScript returns the path of Node.js and a directory with a script and the two libraries, which only depend on jose.
+func javaScript(t *testing.T, name string) (node, dir string) {
+	t.Helper()
+	node, dir = apptest.Program(t, "node", "nodejs"), t.TempDir()
 	packages, err := filepath.Glob("testdata/*.tgz")
 	if err != nil || len(packages) != 3 {
 		t.Fatal(packages, err)
@@ -61,13 +67,19 @@ func TestJavaScript(t *testing.T) {
 		name := filepath.Base(file)
 		unpack(t, file, filepath.Join(dir, "node_modules", name[:strings.LastIndex(name, "-")]))
 	}
-	script, err := os.ReadFile("testdata/clients.mjs")
+	script, err := os.ReadFile(filepath.Join("testdata", name))
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "clients.mjs"), script, 0o600)
+		err = os.WriteFile(filepath.Join(dir, name), script, 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	return node, dir
+}
+
+// The two JavaScript libraries authenticate by assertions.
+func TestJavaScript(t *testing.T) {
+	node, dir := javaScript(t, "clients.mjs")
 	s := serve(t)
 	for _, algorithm := range []string{"ES256", "RS256", "PS256", "Ed25519"} {
 		signer := apptest.NewSigner(t, algorithm, "k1")
@@ -80,6 +92,35 @@ func TestJavaScript(t *testing.T) {
 		want := "oauth4webapi true " + algorithm + " a false\nopenid-client true " + algorithm + " a false\n"
 		if got != want {
 			t.Errorf("%s: got %s, want %s", algorithm, got, want)
+		}
+	}
+}
+
+// The two JavaScript libraries get tokens that are bound to a key, and use them at a service with a guard.
+func TestJavaScriptWithDPoP(t *testing.T) {
+	node, dir := javaScript(t, "dpop.mjs")
+	for nonces, key := range map[string]string{"off": "", "on": strings.Repeat("k", 32)} {
+		s := serve(t, "--dpop-nonce="+nonces)
+		service := httptest.NewUnstartedServer(nil)
+		origin := "http://" + service.Listener.Addr().String()
+		s.Exec("INSERT INTO oauth_client (client_id, client_secret_hash, allowed_scopes, dpop_bound_access_tokens, allowed_resources) VALUES ('job', '" + models.HashSecret("s3cret") + "', 'a b', true, 'urn:other " + origin + "')")
+		s.Exec("INSERT INTO oauth_client (client_id, client_secret_hash, is_resource_server, resource) VALUES ('api', '" + models.HashSecret("s3cret") + "', true, '" + origin + "')")
+		g, err := guard.New(guard.Config{Issuer: s.URL, ClientID: "api", ClientSecret: "s3cret", Resource: origin, Origin: origin, NonceKey: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { g.Close() })
+		service.Config.Handler = g.Require("a")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			token, _ := guard.FromContext(r.Context())
+			fmt.Fprint(w, token.ClientID, len(token.Audience), len(token.Key))
+		}))
+		service.Start()
+		t.Cleanup(service.Close)
+		for _, algorithm := range []string{"ES256", "RS256", "PS256", "Ed25519"} {
+			got := run(t, dir, node, "dpop.mjs", s.URL, "job", "s3cret", algorithm, origin+"/a%20b?c=d")
+			if want := "oauth4webapi dpop 200 job2 43\nopenid-client dpop 200 job1 43\n"; got != want {
+				t.Errorf("%s, nonces %s: got %s, want %s", algorithm, nonces, got, want)
+			}
 		}
 	}
 }
@@ -158,16 +199,42 @@ func TestGoOAuth2(t *testing.T) {
 	}
 }
 
-// curl shows a certificate.
+// curl shows a certificate, and its token goes with this certificate alone.
 func TestCurlWithACertificate(t *testing.T) {
 	curl := apptest.Program(t, "curl", "curl")
 	own, clients := apptest.NewAuthority(t), apptest.NewAuthority(t)
 	certificate := own.Issue("127.0.0.1")
-	s := serve(t, "--tls-cert="+certificate.Cert, "--tls-key="+certificate.Key, "--tls-client-ca="+clients.File)
-	s.Exec("INSERT INTO oauth_client (client_id, allowed_scopes, token_endpoint_auth_method, tls_client_auth_san_dns) VALUES ('curl', 'a', 'tls_client_auth', 'job.example')")
-	shown := clients.Issue("job.example")
+	address := apptest.FreeAddress(t)
+	s := apptest.Embedded(t, "--listen="+address, "--issuer=https://"+address, "--tls-cert="+certificate.Cert, "--tls-key="+certificate.Key, "--tls-client-ca="+clients.File)
+	s.Exec("INSERT INTO oauth_client (client_id, allowed_scopes, token_endpoint_auth_method, tls_client_auth_san_dns, tls_client_certificate_bound_access_tokens) VALUES ('curl', 'a', 'tls_client_auth', 'job.example', true)")
+	s.Exec("INSERT INTO oauth_client (client_id, client_secret_hash, is_resource_server) VALUES ('api', '" + models.HashSecret("s3cret") + "', true)")
+	shown, other := clients.Issue("job.example"), clients.Issue("other.example")
 	got := run(t, ".", curl, "-sS", "--fail-with-body", "--cacert", own.File, "--cert", shown.Cert, "--key", shown.Key, "-d", "grant_type=client_credentials", "-d", "client_id=curl", s.URL+"/token")
-	if !strings.Contains(got, `"token_type":"Bearer"`) {
+	var granted struct {
+		Token string `json:"access_token"`
+		Type  string `json:"token_type"`
+	}
+	if err := json.Unmarshal([]byte(got), &granted); err != nil || granted.Type != "Bearer" {
+		t.Fatal(got, err)
+	}
+	g, err := guard.New(guard.Config{Issuer: s.URL, ClientID: "api", ClientSecret: "s3cret", Client: &http.Client{Transport: &http.Transport{TLSClientConfig: own.Trust()}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	service := httptest.NewUnstartedServer(g.Require("a")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })))
+	service.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, Certificates: []tls.Certificate{certificate.Load(t)}}
+	service.StartTLS()
+	defer service.Close()
+	ask := func(more ...string) string {
+		return run(t, ".", curl, append(more, "-sS", "--cacert", own.File, "-w", " %{http_code}", "-H", "Authorization: Bearer "+granted.Token, service.URL)...)
+	}
+	if got := ask("--cert", shown.Cert, "--key", shown.Key); got != "hello 200" {
 		t.Error(got)
+	}
+	for name, got := range map[string]string{"another certificate": ask("--cert", other.Cert, "--key", other.Key), "none": ask()} {
+		if !strings.HasSuffix(got, " 401") {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 }
