@@ -49,7 +49,7 @@ func TestOperationsRunAsWritten(t *testing.T) {
 			t.Errorf("a token of billing-job is active: %t, after\n%s", !want, text)
 		}
 	}
-	if left := apptest.Psql(t, s.DatabaseURL, "SELECT string_agg(client_id, ' ' ORDER BY client_id) FROM oauth_client WHERE client_id NOT IN ('auditor')"); left != "alice billing-job invoices-api" {
+	if left := apptest.Psql(t, s.DatabaseURL, "SELECT string_agg(client_id, ' ' ORDER BY client_id) FROM oauth_client WHERE client_id NOT IN ('auditor')"); left != "alice billing-job invoices-api settlement-job" {
 		t.Errorf("clients at the end: %s", left)
 	}
 }

@@ -31,6 +31,9 @@ const perSecond = 30_000
 // faster with it than with ES256.
 var signing = []keys.Algorithm{"ES256", "EdDSA", "RS256", "PS256"}
 
+// resource is what a token is for.
+const resource = "https://api.example"
+
 // credentials are the keys and certificates of all clients.
 type credentials struct {
 	seconds     int
@@ -100,6 +103,8 @@ func (c *credentials) sql(platform string) string {
 	for _, algorithm := range signing {
 		fmt.Fprintf(&text, "INSERT INTO oauth_client (client_id, allowed_scopes, token_endpoint_auth_method, jwks) VALUES ('%s', 'openid profile', 'private_key_jwt', '%s');", algorithm, c.documents[string(algorithm)])
 	}
+	fmt.Fprintf(&text, "INSERT INTO oauth_client (client_id, client_secret_hash, allowed_scopes, allowed_resources) VALUES ('audience', encode(sha256('%s'), 'base64'), 'openid profile', '%s');", secret, resource)
+	fmt.Fprintf(&text, "INSERT INTO oauth_client (client_id, client_secret_hash, allowed_scopes, tls_client_certificate_bound_access_tokens) VALUES ('bound', encode(sha256('%s'), 'base64'), 'openid profile', true);", secret)
 	text.WriteString("INSERT INTO oauth_client (client_id, allowed_scopes) VALUES ('federated', 'openid profile');")
 	fmt.Fprintf(&text, "INSERT INTO oauth_client_federation VALUES ('federated', 'https://platform.example', 'workload', '%s', '%s/keys');", issuer, platform)
 	text.WriteString("INSERT INTO oauth_client (client_id, allowed_scopes, token_endpoint_auth_method, tls_client_auth_subject_dn) VALUES ('tls', 'openid profile', 'tls_client_auth', 'CN=bench-tls');")
@@ -122,7 +127,14 @@ func (c *credentials) methods() []method {
 		request.Header = "Client-Cert: :" + base64.StdEncoding.EncodeToString(c.certificate) + ":"
 		return request
 	}
+	named, bound := load.Issue(load.Client{ID: "audience", Secret: secret}), load.Issue(load.Client{ID: "bound", Secret: secret})
+	named.Form += "&resource=" + url.QueryEscape(resource)
+	bound.Header = withCertificate("").Header
 	return append(all,
+		method{"secret, with a resource", once(named)},
+		method{"secret, with a DPoP proof, ES256", proved("ES256", c.seconds)},
+		method{"secret, with a DPoP proof, EdDSA", proved("EdDSA", c.seconds)},
+		method{"secret, bound to Client-Cert", once(bound)},
 		method{"token of a platform, RS256", func() ([]load.Request, error) {
 			token, err := c.keys["platform"].Sign(map[string]any{"iss": "https://platform.example", "sub": "workload", "aud": issuer, "exp": time.Now().Add(time.Hour).Unix()})
 			request := form(url.Values{"client_id": {"federated"}, "client_assertion_type": {assertions.Type}, "client_assertion": {token}})

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/dustin/go-humanize v1.1.0
+	github.com/go-jose/go-jose/v4 v4.1.9
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/jedib0t/go-pretty/v6 v6.8.3
 	github.com/labstack/echo/v4 v4.16.0
@@ -13,10 +14,7 @@ require (
 	golang.org/x/sync v0.24.0
 )
 
-require (
-	github.com/go-jose/go-jose/v4 v4.1.9 // indirect
-	github.com/maypok86/otter/v2 v2.4.0 // indirect
-)
+require github.com/maypok86/otter/v2 v2.4.0 // indirect
 
 require (
 	chit v0.0.0

@@ -51,7 +51,7 @@ func (r *guarding) check(ctx context.Context) error {
 			[]string{"times faster", fmt.Sprint(goroutines), "", times(asked, kept, 0.5), times(asked, kept, 0.99), ""})
 	}
 	printTable(fmt.Sprintf("A check of one of %s tokens", humanize.Comma(checkedTokens)), []string{"", "goroutines", "checks", "p50", "p99", "allocations"}, rows...)
-	return nil
+	return r.checkBound(guards[0], tokens[0])
 }
 
 func checkRow(name string, goroutines int, took []time.Duration, allocations string) []string {

@@ -29,27 +29,27 @@ type flight struct {
 }
 
 // ask introspects a token for a request that began at the elapsed time since.
-func (g *Guard) ask(ctx context.Context, d digest, bearer string, since int64) (Token, error) {
+func (g *Guard) ask(ctx context.Context, d digest, bearer string, since int64) (*answer, error) {
 	if err := g.awaitStream(ctx); err != nil {
-		return Token{}, err
+		return nil, err
 	}
 	for {
 		f := g.join(d, bearer)
 		select {
 		case <-f.done:
 		case <-ctx.Done():
-			return Token{}, unavailable("introspect", ctx.Err())
+			return nil, unavailable("introspect", ctx.Err())
 		}
 		switch {
 		case f.err != nil:
-			return Token{}, f.err
+			return nil, f.err
 		case f.answer.asked < since && g.marks.latest(f.answer) >= f.answer.asked:
 			// The token was touched after the guard had asked, perhaps before this request began.
 			continue
 		case !f.answer.active:
-			return Token{}, ErrInactive
+			return nil, ErrInactive
 		}
-		return f.answer.token, f.answer.unusable
+		return f.answer, f.answer.unusable
 	}
 }
 

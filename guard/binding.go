@@ -43,7 +43,7 @@ var errNotBound = errors.New("the token is not bound to a key: send it as a bear
 
 // checkBinding checks that the sender of a request has shown what the token is bound to: a certificate (RFC 8705 §3),
 // or a proof (RFC 9449 §7). It returns a refusal otherwise.
-func (g *Guard) checkBinding(r *http.Request, shown credentials, token Token) *Refusal {
+func (g *Guard) checkBinding(r *http.Request, shown credentials, token *Token) *Refusal {
 	if token.Certificate != "" && !equal(token.Certificate, g.certificateOf(r)) {
 		return &Refusal{Status: http.StatusUnauthorized, Code: "invalid_token", Scheme: shown.scheme, Err: ErrBound}
 	}
@@ -59,7 +59,7 @@ func (g *Guard) checkBinding(r *http.Request, shown credentials, token Token) *R
 }
 
 // checkProof checks the proof of a request with a token that is bound to a key (RFC 9449 §7.1).
-func (g *Guard) checkProof(r *http.Request, bearer string, token Token) *Refusal {
+func (g *Guard) checkProof(r *http.Request, bearer string, token *Token) *Refusal {
 	now := time.Now()
 	err := g.verifyProof(r, bearer, token, now)
 	if err == nil {
@@ -75,7 +75,7 @@ func (g *Guard) checkProof(r *http.Request, bearer string, token Token) *Refusal
 	return refusal
 }
 
-func (g *Guard) verifyProof(r *http.Request, bearer string, token Token, now time.Time) error {
+func (g *Guard) verifyProof(r *http.Request, bearer string, token *Token, now time.Time) error {
 	proof, err := ProofOf(r)
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ type Config struct {
 	// introspections. Redirects are not followed. nil: a client with the defaults of net/http.
 	Client *http.Client
 	// MaxTokens is the maximum number of active tokens in memory. Up to a quarter of that number of inactive
-	// tokens come on top. 0: DefaultMaxTokens. Each token takes about 300 bytes.
+	// tokens come on top. 0: DefaultMaxTokens. Each token takes about 370 bytes.
 	MaxTokens int
 	// Realm is the realm of WWW-Authenticate (RFC 6750 §3). Empty: "chit".
 	Realm string

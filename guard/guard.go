@@ -102,20 +102,20 @@ func (g *Guard) Close() error {
 // CheckRequest. ctx limits how long Check waits for the server; without a limit of its own, Check waits for a few
 // seconds at most.
 func (g *Guard) Check(ctx context.Context, bearer string) (Token, error) {
-	token, err := g.check(ctx, bearer)
-	if err == nil && (token.Certificate != "" || token.Key != "") {
-		err = ErrBound
-	}
-	if err != nil {
+	a, err := g.check(ctx, bearer)
+	switch {
+	case err != nil:
 		return Token{}, err
+	case a.token.Certificate != "" || a.token.Key != "":
+		return Token{}, ErrBound
 	}
-	return token, nil
+	return a.token, nil
 }
 
-// check is Check without the rule for bound tokens. It may return a token with an error.
-func (g *Guard) check(ctx context.Context, bearer string) (Token, error) {
+// check is Check without the rule for bound tokens.
+func (g *Guard) check(ctx context.Context, bearer string) (*answer, error) {
 	if len(bearer) > maxLength {
-		return Token{}, ErrInactive
+		return nil, ErrInactive
 	}
 	var text [maxLength]byte // stays on the stack
 	d := digest(sha256.Sum256(text[:copy(text[:], bearer)]))
@@ -123,15 +123,15 @@ func (g *Guard) check(ctx context.Context, bearer string) (Token, error) {
 	if g.hears(elapsed, calendar) {
 		if a := g.active.get(&d); a != nil && g.usable(a, elapsed, calendar) {
 			g.active.hit(&d, a, elapsed)
-			return a.token, a.unusable
+			return a, a.unusable
 		}
 		if a := g.inactive.get(&d); a != nil && g.usable(a, elapsed, calendar) {
 			g.inactive.hit(&d, a, elapsed)
-			return Token{}, ErrInactive
+			return nil, ErrInactive
 		}
 	}
 	if !hasForm(bearer) {
-		return Token{}, ErrInactive
+		return nil, ErrInactive
 	}
 	return g.ask(ctx, d, bearer, elapsed)
 }

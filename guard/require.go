@@ -64,20 +64,20 @@ func (g *Guard) CheckRequest(r *http.Request, scopes ...string) (Token, *Refusal
 	if refusal != nil {
 		return Token{}, refusal
 	}
-	token, err := g.check(r.Context(), shown.token)
+	a, err := g.check(r.Context(), shown.token)
 	switch {
 	case errors.Is(err, ErrInactive):
 		refusal = &Refusal{Status: http.StatusUnauthorized, Code: "invalid_token", Scheme: shown.scheme, Err: err}
 	case err != nil:
 		refusal = &Refusal{Status: http.StatusServiceUnavailable, Err: err}
 	default:
-		refusal = g.checkBinding(r, shown, token)
+		refusal = g.checkBinding(r, shown, &a.token)
 	}
-	if refusal == nil && !token.HasScopes(scopes...) {
-		refusal = &Refusal{Status: http.StatusForbidden, Code: "insufficient_scope", Scheme: shown.scheme, Scope: strings.Join(scopes, " "), Token: token, Err: errScope}
+	if refusal == nil && !a.token.HasScopes(scopes...) {
+		refusal = &Refusal{Status: http.StatusForbidden, Code: "insufficient_scope", Scheme: shown.scheme, Scope: strings.Join(scopes, " "), Token: a.token, Err: errScope}
 	}
 	if refusal == nil {
-		return token, nil
+		return a.token, nil
 	}
 	if g.nonces != nil && shown.scheme == dpopScheme {
 		refusal.Nonce = g.nonces.current(time.Now())
