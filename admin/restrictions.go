@@ -23,12 +23,14 @@ func (r Restrictions) apply(client *models.Client) {
 		client.DPoPBound = models.Flag(*r.DPoPBound)
 	}
 	if r.AllowedResources != nil {
-		client.AllowedResources = models.Text(models.ParseScopes(*r.AllowedResources).String())
+		client.AllowedResources = resourceList(*r.AllowedResources)
 	}
 	if r.Resource != nil {
-		client.Resource = models.Text(models.ParseScopes(*r.Resource).String())
+		client.Resource = resourceList(*r.Resource)
 	}
 }
+
+func resourceList(text string) models.Text { return models.Text(strings.Join(models.ParseResources(text), " ")) }
 
 // checkResources checks what can be checked without the client.
 func (faults *Invalid) checkResources(r Restrictions) {
@@ -39,7 +41,7 @@ func (faults *Invalid) checkResources(r Restrictions) {
 		if column.value == nil {
 			continue
 		}
-		for resource := range strings.FieldsSeq(*column.value) {
+		for _, resource := range models.ParseResources(*column.value) {
 			faults.add(!models.IsResource(resource), column.field, "%q is not an absolute URI without a fragment (RFC 8707 §2): write https://api.example.com", resource)
 		}
 	}

@@ -24,7 +24,8 @@ import (
 // fleet are nodes of two versions behind a load balancer, which asks each for /readyz.
 type fleet struct {
 	*testing.T
-	env []string
+	env    []string
+	signer *apptest.Signer // of proofs, which nodes of the previous version ignore
 
 	mu    sync.Mutex
 	ready []*apptest.Process // that the load balancer uses
@@ -166,6 +167,9 @@ func (f *fleet) request(client *http.Client, path, form, want string) string {
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.SetBasicAuth("job", "s3cret")
+	if path == "/token" {
+		request.Header.Set("DPoP", f.signer.Proof(apptest.ProofClaims("POST", "http://localhost:8080/token")))
+	}
 	answer, body, err := exchange(client, request)
 	f.sent.Add(1)
 	_, rest, found := strings.Cut(body, want)
@@ -184,7 +188,7 @@ func (f *fleet) fail(format string, args ...any) {
 	}
 }
 
-// A rolling upgrade loses no request: nodes of the new version run on the previous schema, those of the
+// A rolling upgrade loses no request and no token, bound or not: nodes of the new version run on the previous schema, those of the
 // previous version on the new one, and there is a way back.
 func TestRollingUpgrade(t *testing.T) {
 	t.Parallel()
@@ -193,7 +197,7 @@ func TestRollingUpgrade(t *testing.T) {
 	apptest.Psql(t, database, "INSERT INTO oauth_client (client_id, client_secret_hash, allowed_scopes) VALUES ('job', '"+models.HashSecret("s3cret")+"', 'a')")
 	// A busy machine may be slow. That is no lost request.
 	redis := apptest.StartRedis(t).URL + "?read_timeout=10s&write_timeout=10s&dial_timeout=10s"
-	f := &fleet{T: t, env: []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=" + redis}}
+	f := &fleet{T: t, signer: apptest.NewSigner(t, "EdDSA", ""), env: []string{"CHIT_DATABASE_URL=" + database, "CHIT_REDIS_URL=" + redis}}
 	var running sync.WaitGroup
 	t.Cleanup(running.Wait) // the context of the test ends before
 	running.Go(f.balance)
@@ -217,6 +221,7 @@ func TestRollingUpgrade(t *testing.T) {
 		if up := apptest.Chit(t, f.env, "migrate", "up"); up.Status != 0 {
 			t.Fatal(up.Stderr)
 		}
+		apptest.Psql(t, database, "UPDATE oauth_client SET allowed_resources = 'https://a.example https://b.example'")
 	})
 	change("the other node", func() { f.stop(second); second = f.start("") })
 	change("back to the previous version", func() { f.stop(first); first = f.start(previous) })

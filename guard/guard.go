@@ -3,7 +3,8 @@
 // A Guard introspects each token once (RFC 7662) and keeps the answer in memory. The server tells it over a
 // stream which answers are void, so a revoked token is refused within about a tenth of a second. While the
 // guard does not hear the server, it introspects each token again. It never lets a token in that it cannot
-// check.
+// check. It also checks for which resource servers a token is (RFC 8707), and that its sender shows the certificate
+// or the proof that it is bound to (RFC 8705 §3, RFC 9449).
 //
 // The package imports the standard library alone.
 package guard

@@ -52,15 +52,25 @@ func (a *Audience) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// ParseResources splits a list of resources at its white space. A resource that is there twice is dropped.
+func ParseResources(text string) (resources []string) {
+	for resource := range strings.FieldsSeq(text) {
+		if !slices.Contains(resources, resource) {
+			resources = append(resources, resource)
+		}
+	}
+	return resources
+}
+
 // audience returns the audience of a token for these resources: all that are allowed if none is named. It returns
 // ErrResourceMalformed or ErrResourceNotAllowed. URIs are compared as texts.
 func (c *Client) audience(resources []string) (Audience, error) {
 	if len(resources) == 0 && c.AllowedResources == "" {
 		return "", nil
 	}
-	allowed := ParseScopes(string(c.AllowedResources))
+	allowed := ParseResources(string(c.AllowedResources))
 	if len(resources) == 0 {
-		return Audience(allowed.String()), nil
+		return Audience(strings.Join(allowed, " ")), nil
 	}
 	for _, resource := range resources {
 		switch {
@@ -70,10 +80,10 @@ func (c *Client) audience(resources []string) (Audience, error) {
 			return "", ErrResourceNotAllowed
 		}
 	}
-	return Audience(ParseScopes(strings.Join(resources, " ")).String()), nil
+	return Audience(strings.Join(ParseResources(strings.Join(resources, " ")), " ")), nil
 }
 
-// IsFor reports whether a resource server with these identifiers, separated by spaces, may accept the token. A token
+// IsFor reports whether a resource server with these identifiers, separated by white space, may accept the token. A token
 // without an audience is for everybody, and a server without identifiers accepts every token.
 func (t AccessToken) IsFor(identifiers Text) bool {
 	if t.Audience == "" || identifiers == "" {

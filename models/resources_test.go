@@ -49,6 +49,7 @@ func TestGrantAudience(t *testing.T) {
 		err       error
 	}{
 		{"neither allowed nor named", "", nil, "", nil},
+		{"written on lines", one + "\n" + two + "\n", []string{two}, two, nil},
 		{"all that are allowed, if none is named", " " + two + "  " + one + " " + two, nil, two + " " + one, nil},
 		{"one", one + " " + two, []string{two}, two, nil},
 		{"in the order of the request, without repeats", one + " " + two, []string{two, one, two}, two + " " + one, nil},

@@ -60,7 +60,7 @@ func (h hydraClient) entry() Entry {
 		e.note("the hash of its secret stays in Hydra, which does not export it")
 	}
 	if len(h.Audience) > 0 {
-		e.note("its audience is left out")
+		e.note("its audience is left out: set allowed_resources if its tokens are for certain resource servers")
 	}
 	if h.Lifespan != nil {
 		lifetime, err := time.ParseDuration(*h.Lifespan)

@@ -87,6 +87,8 @@ func (k keycloakClient) entry() Entry {
 			e.note("its lifetime %q is left out", text)
 		}
 	}
+	e.Client.DPoPBound = k.Attributes["dpop.bound.access.tokens"] == "true"
+	e.Client.CertificateBound = k.Attributes["tls.client.certificate.bound.access.tokens"] == "true"
 	return e
 }
 

@@ -23,9 +23,15 @@ func summary(e transfer.Entry) string {
 	if e.Client.TokenTTLSeconds != nil {
 		text += fmt.Sprint(" ", *e.Client.TokenTTLSeconds, " s")
 	}
-	for name, is := range map[string]bool{" disabled": e.Client.Disabled(), " resource server": e.Client.IsResourceServer} {
-		if is {
-			text += name
+	for _, property := range []struct {
+		name string
+		is   bool
+	}{
+		{" disabled", e.Client.Disabled()}, {" resource server", e.Client.IsResourceServer},
+		{" dpop-bound", bool(e.Client.DPoPBound)}, {" certificate-bound", bool(e.Client.CertificateBound)},
+	} {
+		if property.is {
+			text += property.name
 		}
 	}
 	if e.Client.GrantTypes != models.ClientCredentials {
@@ -41,7 +47,7 @@ func TestFormats(t *testing.T) {
 		want   []string
 	}{
 		{"hydra.json", transfer.Hydra, []string{
-			`billing "Billing" "invoices.read invoices.write" secret new needed 900 s; its other grants are left out: refresh_token; the hash of its secret stays in Hydra, which does not export it; its audience is left out`,
+			`billing "Billing" "invoices.read invoices.write" secret new needed 900 s; its other grants are left out: refresh_token; the hash of its secret stays in Hydra, which does not export it; its audience is left out: set allowed_resources if its tokens are for certain resource servers`,
 			"web: left out: it is public: this server is for clients that can keep a secret",
 			`keyed "" "" secret not needed; its assertions must have the issuer URL of this server as aud, or one of CHIT_ASSERTION_AUDIENCES`,
 			`remote "" "" secret not needed; its assertions must have the issuer URL of this server as aud, or one of CHIT_ASSERTION_AUDIENCES`,
@@ -52,7 +58,7 @@ func TestFormats(t *testing.T) {
 			"account: left out: it is public: this server is for clients that can keep a secret",
 			`export "Nightly export" "orders.read orders.write" secret kept 900 s; scopes of Keycloak are left out: web-origins acr offline_access`,
 			`masked "" "" secret new needed disabled; the export hides its secret: export with ` + "`kc.sh export`" + `, which does not`,
-			`orders-api "" "" secret kept resource server; it only checks tokens, so it is a resource server here`,
+			`orders-api "" "" secret kept resource server dpop-bound certificate-bound; it only checks tokens, so it is a resource server here`,
 			"saml-app: left out: its protocol is saml",
 			"browser: left out: it has no service account: it does not use client_credentials",
 		}},
