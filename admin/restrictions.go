@@ -30,7 +30,9 @@ func (r Restrictions) apply(client *models.Client) {
 	}
 }
 
-func resourceList(text string) models.Text { return models.Text(strings.Join(models.ParseResources(text), " ")) }
+func resourceList(text string) models.Text {
+	return models.Text(strings.Join(models.ParseResources(text), " "))
+}
 
 // checkResources checks what can be checked without the client.
 func (faults *Invalid) checkResources(r Restrictions) {
