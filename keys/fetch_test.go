@@ -50,6 +50,7 @@ func TestFetch(t *testing.T) {
 			}
 		case "/slow":
 			<-r.Context().Done()
+			panic(http.ErrAbortHandler) // an answer could still arrive while the client closes the connection
 		case "/html":
 			fmt.Fprint(w, "<html>")
 		case "/none":
