@@ -116,11 +116,19 @@ func (p *Private) Document() ([]byte, error) {
 
 // Sign signs claims as a JWT.
 func (p *Private) Sign(claims any) (string, error) {
+	return p.sign(claims, (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", p.ID()))
+}
+
+// SignProof signs the claims of a DPoP proof (RFC 9449 §4.2). The public key is in its header.
+func (p *Private) SignProof(claims any) (string, error) {
+	return p.sign(claims, (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt"))
+}
+
+func (p *Private) sign(claims any, options *jose.SignerOptions) (string, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
-	options := (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", p.ID())
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: p.algorithm, Key: p.signer}, options)
 	if err != nil {
 		return "", err

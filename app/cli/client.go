@@ -24,6 +24,7 @@ type clientCommands struct {
 	Federate     federateCommands     `cmd:"" help:"Let tokens of a platform, such as Kubernetes or GitHub Actions, authenticate a client."`
 	Keygen       clientKeygenCommand  `cmd:"" help:"Make a key pair for a client, and print the public key for --jwks."`
 	Assertion    assertionCommand     `cmd:"" help:"Sign a client assertion with a private key, to try it."`
+	Proof        proofCommand         `cmd:"" help:"Sign a DPoP proof with a private key, to try it."`
 	Export       clientExportCommand  `cmd:"" help:"Print all clients with the hashes of their secrets, as JSON."`
 	Import       clientImportCommand  `cmd:"" help:"Register the clients of a file of Ory Hydra, Keycloak, CSV or chit client export."`
 }

@@ -59,13 +59,35 @@ func (cmd *clientKeygenCommand) Run(c *console) error {
 	return err
 }
 
+// privateKeyFlags say what is signed with.
+type privateKeyFlags struct {
+	PrivateKey string `default:"private-key.pem" placeholder:"FILE" help:"File with the private key, in PEM; - reads standard input (default ${default})."`
+	Alg        string `placeholder:"ALG" help:"Algorithm (default: ES256, RS256 or EdDSA, by the key)."`
+}
+
+// open returns the key with this kid; empty: its thumbprint.
+func (f privateKeyFlags) open(c *console, kid string) (*keys.Private, error) {
+	content, err := readSmall(c, f.PrivateKey, maxKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("--private-key: %w", err)
+	}
+	key, err := keys.ParsePrivate(content)
+	if err != nil {
+		return nil, fmt.Errorf("--private-key %w", err)
+	}
+	if err := key.Use(kid, keys.Algorithm(f.Alg)); err != nil {
+		return nil, usageError{fmt.Errorf("--alg: %w", err)}
+	}
+	return key, nil
+}
+
 type assertionCommand struct {
-	ID         string       `arg:"" name:"id" help:"The client_id."`
-	PrivateKey string       `default:"private-key.pem" placeholder:"FILE" help:"File with the private key, in PEM; - reads standard input (default ${default})."`
-	Alg        string       `placeholder:"ALG" help:"Algorithm (default: ES256, RS256 or EdDSA, by the key)."`
-	Kid        string       `placeholder:"TEXT" help:"Name of the key (default: its SHA-256 thumbprint)."`
-	Issuer     string       `env:"CHIT_ISSUER" default:"http://localhost:8080" placeholder:"URL" help:"Issuer URL of the server, for which the assertion is (default ${default})."`
-	Lifetime   app.Duration `default:"60s" placeholder:"DURATION" help:"How long the assertion can be used, once (default ${default})."`
+	privateKeyFlags `embed:""`
+
+	ID       string       `arg:"" name:"id" help:"The client_id."`
+	Kid      string       `placeholder:"TEXT" help:"Name of the key (default: its SHA-256 thumbprint)."`
+	Issuer   string       `env:"CHIT_ISSUER" default:"http://localhost:8080" placeholder:"URL" help:"Issuer URL of the server, for which the assertion is (default ${default})."`
+	Lifetime app.Duration `default:"60s" placeholder:"DURATION" help:"How long the assertion can be used, once (default ${default})."`
 }
 
 func (*assertionCommand) Help() string {
@@ -77,16 +99,9 @@ func (cmd *assertionCommand) Run(c *console) error {
 	if err := cmd.Lifetime.Check("--lifetime", time.Second); err != nil {
 		return usageError{err}
 	}
-	content, err := readSmall(c, cmd.PrivateKey, maxKeyFile)
+	key, err := cmd.open(c, cmd.Kid)
 	if err != nil {
-		return fmt.Errorf("--private-key: %w", err)
-	}
-	key, err := keys.ParsePrivate(content)
-	if err != nil {
-		return fmt.Errorf("--private-key %w", err)
-	}
-	if err := key.Use(cmd.Kid, keys.Algorithm(cmd.Alg)); err != nil {
-		return usageError{fmt.Errorf("--alg: %w", err)}
+		return err
 	}
 	now := time.Now()
 	assertion, err := key.Sign(map[string]any{

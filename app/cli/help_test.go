@@ -69,7 +69,7 @@ func (e *exampled) run(t *testing.T, bash, example string) {
 		"redis://default:…@redis:6379", e.redis,
 		`HEALTHCHECK CMD ["chit", "health"]`, "chit health",
 	).Replace(example)
-	if strings.Contains(pasted, "client assertion") {
+	if strings.Contains(pasted, "signing-job.pem") && !strings.Contains(pasted, "client keygen") {
 		key := t.TempDir() + "/job.pem"
 		if made := apptest.Chit(t, nil, "client", "keygen", "--private-key", key); made.Status != 0 {
 			t.Fatal(made.Stderr)
