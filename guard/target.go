@@ -3,6 +3,7 @@ package guard
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 )
 
@@ -26,10 +27,7 @@ func (g *Guard) FromProxy(r *http.Request) bool {
 // target returns the URL of a request as its client sees it, without the query. The path is that of the request line,
 // because a handler in front may have cut a prefix off.
 func (g *Guard) target(r *http.Request) string {
-	path, _, _ := strings.Cut(r.RequestURI, "?")
-	if !strings.HasPrefix(path, "/") {
-		path = r.URL.EscapedPath()
-	}
+	path := pathOf(r)
 	if g.config.Origin != "" {
 		return strings.TrimSuffix(g.config.Origin, "/") + path
 	}
@@ -46,6 +44,18 @@ func (g *Guard) target(r *http.Request) string {
 		}
 	}
 	return scheme + "://" + host + path
+}
+
+// pathOf returns the path of the request line, which may also be a whole URL (RFC 9112 §3.2.2).
+func pathOf(r *http.Request) string {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	if strings.HasPrefix(path, "/") {
+		return path
+	}
+	if whole, err := url.Parse(path); err == nil && whole.Host != "" {
+		return whole.EscapedPath()
+	}
+	return r.URL.EscapedPath()
 }
 
 // lastOf returns the last value of a header, which the nearest proxy has written.

@@ -202,8 +202,9 @@ func TestDPoPNonce(t *testing.T) {
 	})
 }
 
-// Behind a proxy the URL is that of the issuer, with its path.
-func TestDPoPBehindAProxy(t *testing.T) {
+// Keycloak issue 39332: behind a proxy the server expected its own address. Here the URL is that of the issuer, with its
+// path, and without the slash at its end (better-auth pull request 10799).
+func TestKeycloakIssue39332URLBehindAProxy(t *testing.T) {
 	s := register(apptest.Embedded(t, "--issuer=https://auth.example.com/m2m/", "--mtls-url=https://mtls.example.com/m2m"))
 	signer := apptest.NewSigner(t, "ES256", "")
 	for url, want := range map[string]int{

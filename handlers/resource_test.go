@@ -73,6 +73,16 @@ func TestResourceIndicators(t *testing.T) {
 	})
 }
 
+// Hydra issue 3441: the audience of client credentials was accepted, and was missing in the introspection.
+func TestHydraIssue3441AudienceOfClientCredentials(t *testing.T) {
+	s := apptest.Embedded(t)
+	registerResources(s)
+	answer := s.Post("/token", "job", secret, "grant_type=client_credentials&resource="+payments)
+	if told := s.Post("/introspect", "payments", secret, "token="+answer.Text("access_token")); told.Text("aud") != payments {
+		t.Errorf("%s", told.Body)
+	}
+}
+
 // A change of either column by SQL is in force within a second, for tokens that were issued before, too.
 func TestResourcesBySQL(t *testing.T) {
 	apptest.Each(t, func(t *testing.T, s *apptest.Server) {
