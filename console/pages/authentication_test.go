@@ -38,7 +38,7 @@ func TestRestrictions(t *testing.T) {
 	v.sees("Its tokens are for", "https://a.example urn:b")
 	v.seesNot("bound to", "identifiers")
 	v.get(200, "/client?id=server")
-	v.sees("Its own identifiers", "https://server.example", "its certificate", "a key, by DPoP")
+	v.sees("it sees the tokens that are for it", "Its own identifiers", "https://server.example", "its certificate", "a key, by DPoP")
 	v.get(200, "/tokens/one?jti="+tokens.ID(s.Token("job", "s3cret")))
 	v.sees("https://a.example", "urn:b")
 }
