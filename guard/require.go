@@ -90,7 +90,7 @@ func (g *Guard) CheckRequest(r *http.Request, scopes ...string) (Token, *Refusal
 func BearerToken(r *http.Request) (string, *Refusal) {
 	shown, refusal := credentialsOf(r)
 	if refusal == nil && shown.scheme != bearerScheme {
-		refusal = &Refusal{Status: http.StatusUnauthorized, Err: errNoToken}
+		return "", &Refusal{Status: http.StatusUnauthorized, Err: errNoToken}
 	}
 	return shown.token, refusal
 }

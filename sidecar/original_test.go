@@ -51,19 +51,20 @@ func TestVerifyTheOriginalRequest(t *testing.T) {
 		headers             []string
 		status              int
 	}{
-		"nginx":                 {"GET", "/verify?scope=openid", proof("PUT", public+"/a%2Fb"), nginx, 200},
-		"nginx, another method": {"GET", "/verify", proof("GET", public+"/a%2Fb"), nginx, 401},
-		"nginx, another path":   {"GET", "/verify", proof("PUT", public+"/verify"), nginx, 401},
-		"nginx, another host":   {"GET", "/verify", proof("PUT", "https://other.example/a%2Fb"), nginx, 401},
-		"Traefik":               {"GET", "/verify", proof("PUT", public+"/a%2Fb"), traefik, 200},
-		"Envoy":                 {"PUT", "/verify/a%2Fb?c=d", proof("PUT", public+"/a%2Fb"), envoy, 200},
-		"Envoy, the root":       {"PUT", "/verify", proof("PUT", public+"/"), envoy, 200},
-		"Envoy, another path":   {"PUT", "/verify/a%2Fb", proof("PUT", public+"/verify/a%2Fb"), envoy, 401},
-		"both, the same":        {"GET", "/verify", proof("PUT", public+"/a%2Fb"), append(nginx, traefik[:2]...), 200},
-		"the client's beside":   {"GET", "/verify", proof("PUT", public+"/evil"), append(traefik, "X-Original-URI: /evil"), 401},
-		"the client's before":   {"GET", "/verify", proof("PUT", public+"/evil"), append([]string{"X-Original-URI: /evil"}, nginx...), 401},
-		"the client's method":   {"GET", "/verify", proof("POST", public+"/a%2Fb"), append(traefik, "X-Original-Method: POST"), 401},
-		"as a bearer token":     {"GET", "/verify", "", append(nginx, "Authorization: Bearer "+token), 400},
+		"nginx":                     {"GET", "/verify?scope=openid", proof("PUT", public+"/a%2Fb"), nginx, 200},
+		"nginx, another method":     {"GET", "/verify", proof("GET", public+"/a%2Fb"), nginx, 401},
+		"nginx, another path":       {"GET", "/verify", proof("PUT", public+"/verify"), nginx, 401},
+		"nginx, another host":       {"GET", "/verify", proof("PUT", "https://other.example/a%2Fb"), nginx, 401},
+		"Traefik":                   {"GET", "/verify", proof("PUT", public+"/a%2Fb"), traefik, 200},
+		"Envoy":                     {"PUT", "/verify/a%2Fb?c=d", proof("PUT", public+"/a%2Fb"), envoy, 200},
+		"Envoy, the root":           {"PUT", "/verify/", proof("PUT", public+"/"), envoy, 200},
+		"a proxy that says nothing": {"PUT", "/verify?scope=openid", proof("PUT", public+"/"), envoy, 401},
+		"Envoy, another path":       {"PUT", "/verify/a%2Fb", proof("PUT", public+"/verify/a%2Fb"), envoy, 401},
+		"both, the same":            {"GET", "/verify", proof("PUT", public+"/a%2Fb"), append(nginx, traefik[:2]...), 200},
+		"the client's beside":       {"GET", "/verify", proof("PUT", public+"/evil"), append(traefik, "X-Original-URI: /evil"), 401},
+		"the client's before":       {"GET", "/verify", proof("PUT", public+"/evil"), append([]string{"X-Original-URI: /evil"}, nginx...), 401},
+		"the client's method":       {"GET", "/verify", proof("POST", public+"/a%2Fb"), append(traefik, "X-Original-Method: POST"), 401},
+		"as a bearer token":         {"GET", "/verify", "", append(nginx, "Authorization: Bearer "+token), 400},
 	} {
 		headers := append([]string{"Authorization: DPoP " + token, "DPoP: " + row.proof}, row.headers...)
 		if answer := c.ask(row.method, row.path, headers...); answer.Status != row.status {
