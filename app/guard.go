@@ -87,7 +87,7 @@ func (c *GuardConfig) options() (sidecar.Options, error) {
 		{secret == "" && c.ClientSecretFile == "", "CHIT_GUARD_CLIENT_SECRET", "is not set: give the client secret, or CHIT_GUARD_CLIENT_SECRET_FILE"},
 		{c.Resource != "" && !models.IsResource(c.Resource), "CHIT_GUARD_RESOURCE", fmt.Sprintf("%q is not an absolute URI without a fragment: write https://api.example.com", c.Resource)},
 		{c.Origin != "" && !allNodes([]string{c.Origin}), "CHIT_GUARD_ORIGIN", fmt.Sprintf("%q is not an http(s) URL without a path: write https://api.example.com", c.Origin)},
-		{nonceKey != "" && len(nonceKey) < 32, "CHIT_GUARD_DPOP_NONCE_KEY", fmt.Sprintf("has %d characters: it must have 32 at least", len(nonceKey))},
+		{nonceKey != "" && len(nonceKey) < guard.MinNonceKey, "CHIT_GUARD_DPOP_NONCE_KEY", fmt.Sprintf("has %d characters: it must have %d at least", len(nonceKey), guard.MinNonceKey)},
 		{!IsAddress(c.Listen), "CHIT_GUARD_LISTEN", fmt.Sprintf("%q is not an address: write 127.0.0.1:8090", c.Listen)},
 		{!IsAddress(c.OpsListen), "CHIT_GUARD_OPS_LISTEN", fmt.Sprintf("%q is not an address: write 127.0.0.1:8091", c.OpsListen)},
 		{!sidecar.ValidScopes(c.RequireScope), "CHIT_GUARD_REQUIRE_SCOPE", fmt.Sprintf("%q has a character that no scope has", c.RequireScope)},

@@ -88,7 +88,7 @@ func (g *Guard) verifyProof(r *http.Request, bearer string, token *Token, now ti
 		return fmt.Errorf("%w: the request is %s %q", err, r.Method, target)
 	}
 	switch {
-	case !equal(proof.TokenHash, tokenHash(bearer)):
+	case !equal(proof.TokenHash, hash([]byte(bearer))):
 		return ErrProofToken
 	case !equal(proof.Key, token.Key):
 		return ErrProofOtherKey

@@ -148,6 +148,12 @@ func TestDPoPBoundTokens(t *testing.T) {
 	if got := s.send(get("Bearer " + bound)).Header().Values("WWW-Authenticate"); len(got) != 2 || got[1] != "DPoP "+algs {
 		t.Errorf("as a bearer token: %q", got)
 	}
+	if _, refusal := s.guard.CheckRequest(get("Bearer "+plain), "read  read"); refusal != nil {
+		t.Errorf("scopes in one text: %v", refusal.Err)
+	}
+	if _, refusal := s.guard.CheckRequest(get("Bearer "+plain), "read write"); refusal == nil || refusal.Status != 403 || refusal.Scope != "read write" {
+		t.Errorf("a scope that is missing: %+v", refusal)
+	}
 	if token, err := s.guard.Check(context.Background(), bound); !errors.Is(err, guard.ErrBound) || !errors.Is(err, guard.ErrInactive) || token.ID != "" {
 		t.Errorf("Check: %v %v", token, err)
 	}

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
@@ -61,11 +60,5 @@ func (g *Guard) certificateOf(r *http.Request) string {
 	if len(der) == 0 {
 		return ""
 	}
-	return thumbprint(der)
-}
-
-// thumbprint returns the x5t#S256 of a certificate in DER (RFC 8705 §3.1).
-func thumbprint(der []byte) string {
-	digest := sha256.Sum256(der)
-	return base64.RawURLEncoding.EncodeToString(digest[:])
+	return hash(der)
 }

@@ -15,8 +15,8 @@ import (
 // DefaultMaxTokens is the default of Config.MaxTokens.
 const DefaultMaxTokens = 100_000
 
-// minNonceKey is the length of the shortest Config.NonceKey.
-const minNonceKey = 32
+// MinNonceKey is the length of the shortest Config.NonceKey, in bytes.
+const MinNonceKey = 32
 
 // Config are the settings of a Guard. Issuer, ClientID and ClientSecret are required.
 type Config struct {
@@ -70,7 +70,7 @@ func (c Config) complete() (Config, error) {
 		{c.ClientSecret == "", "ClientSecret is empty"},
 		{c.Resource != "" && !isAbsolute(c.Resource), fmt.Sprintf("Resource %q is not an absolute URI without a fragment", c.Resource)},
 		{c.Origin != "" && !isOrigin(c.Origin), fmt.Sprintf("Origin %q is not an http(s) URL without a path", c.Origin)},
-		{c.NonceKey != "" && len(c.NonceKey) < minNonceKey, fmt.Sprintf("NonceKey has %d characters, and must have %d at least", len(c.NonceKey), minNonceKey)},
+		{c.NonceKey != "" && len(c.NonceKey) < MinNonceKey, fmt.Sprintf("NonceKey has %d characters, and must have %d at least", len(c.NonceKey), MinNonceKey)},
 		{c.MaxTokens < 0, fmt.Sprintf("MaxTokens is %d, which is less than 0", c.MaxTokens)},
 		{strings.ContainsAny(c.Realm, "\"\\") || strings.ContainsFunc(c.Realm, isControl), fmt.Sprintf("Realm %q has a quote, a backslash or a control character", c.Realm)},
 	} {

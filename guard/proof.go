@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -110,10 +111,7 @@ func parseProofHeader(text []byte) (algorithm string, key publicKey, err error) 
 	if header["crit"] != nil {
 		return "", nil, ErrProofCritical
 	}
-	algorithm = header.text("alg")
-	switch algorithm {
-	case "ES256", "RS256", "PS256", "EdDSA", "Ed25519":
-	default:
+	if algorithm = header.text("alg"); !slices.Contains(ProofAlgorithms, algorithm) {
 		return "", nil, ErrProofAlgorithm
 	}
 	key, err = parseProofKey(header["jwk"], algorithm)
@@ -152,8 +150,8 @@ func (p *Proof) Check(method, url string, now time.Time) error {
 	return nil
 }
 
-// tokenHash returns the ath of proofs for a token.
-func tokenHash(token string) string {
-	digest := sha256.Sum256([]byte(token))
+// hash returns a SHA-256 digest in base64url, as ath, jkt and x5t#S256 have it.
+func hash(text []byte) string {
+	digest := sha256.Sum256(text)
 	return base64.RawURLEncoding.EncodeToString(digest[:])
 }

@@ -51,12 +51,6 @@ func parseProofKey(text []byte, algorithm string) (publicKey, error) {
 	return key, nil
 }
 
-// digestOf returns the thumbprint of a key in its canonical form.
-func digestOf(canonical string) string {
-	digest := sha256.Sum256([]byte(canonical))
-	return base64.RawURLEncoding.EncodeToString(digest[:])
-}
-
 // ecKey is a key on P-256: 4, then both coordinates with 32 bytes each.
 type ecKey struct {
 	point  []byte
@@ -86,7 +80,7 @@ func (k ecKey) verify(_, text string, signature []byte) bool {
 
 func (k ecKey) thumbprint() string {
 	encode := base64.RawURLEncoding.EncodeToString
-	return digestOf(`{"crv":"P-256","kty":"EC","x":"` + encode(k.point[1:33]) + `","y":"` + encode(k.point[33:]) + `"}`)
+	return hash([]byte(`{"crv":"P-256","kty":"EC","x":"` + encode(k.point[1:33]) + `","y":"` + encode(k.point[33:]) + `"}`))
 }
 
 type rsaKey rsa.PublicKey
@@ -111,7 +105,7 @@ func (k *rsaKey) verify(algorithm, text string, signature []byte) bool {
 
 func (k *rsaKey) thumbprint() string {
 	encode := func(number *big.Int) string { return base64.RawURLEncoding.EncodeToString(number.Bytes()) }
-	return digestOf(`{"e":"` + encode(big.NewInt(int64(k.E))) + `","kty":"RSA","n":"` + encode(k.N) + `"}`)
+	return hash([]byte(`{"e":"` + encode(big.NewInt(int64(k.E))) + `","kty":"RSA","n":"` + encode(k.N) + `"}`))
 }
 
 type ed25519Key ed25519.PublicKey
@@ -129,5 +123,5 @@ func (k ed25519Key) verify(_, text string, signature []byte) bool {
 }
 
 func (k ed25519Key) thumbprint() string {
-	return digestOf(`{"crv":"Ed25519","kty":"OKP","x":"` + base64.RawURLEncoding.EncodeToString(k) + `"}`)
+	return hash([]byte(`{"crv":"Ed25519","kty":"OKP","x":"` + base64.RawURLEncoding.EncodeToString(k) + `"}`))
 }

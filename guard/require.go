@@ -41,7 +41,7 @@ func (g *Guard) Require(scopes ...string) func(http.Handler) http.Handler {
 	needed := strings.Fields(strings.Join(scopes, " "))
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			token, refusal := g.CheckRequest(r, needed...)
+			token, refusal := g.admit(r, needed)
 			if refusal != nil {
 				if g.config.OnRefusal != nil {
 					g.config.OnRefusal(r, *refusal)
@@ -60,6 +60,11 @@ func (g *Guard) Require(scopes ...string) func(http.Handler) http.Handler {
 // CheckRequest returns the token of a request that Require would let in, or why it would not. A proof can be checked
 // once only.
 func (g *Guard) CheckRequest(r *http.Request, scopes ...string) (Token, *Refusal) {
+	return g.admit(r, strings.Fields(strings.Join(scopes, " ")))
+}
+
+// admit is CheckRequest for a list of scopes.
+func (g *Guard) admit(r *http.Request, needed []string) (Token, *Refusal) {
 	shown, refusal := credentialsOf(r)
 	if refusal != nil {
 		return Token{}, refusal
@@ -73,8 +78,8 @@ func (g *Guard) CheckRequest(r *http.Request, scopes ...string) (Token, *Refusal
 	default:
 		refusal = g.checkBinding(r, shown, &a.token)
 	}
-	if refusal == nil && !a.token.HasScopes(scopes...) {
-		refusal = &Refusal{Status: http.StatusForbidden, Code: "insufficient_scope", Scheme: shown.scheme, Scope: strings.Join(scopes, " "), Token: a.token, Err: errScope}
+	if refusal == nil && !a.token.HasScopes(needed...) {
+		refusal = &Refusal{Status: http.StatusForbidden, Code: "insufficient_scope", Scheme: shown.scheme, Scope: strings.Join(needed, " "), Token: a.token, Err: errScope}
 	}
 	if refusal == nil {
 		return a.token, nil
