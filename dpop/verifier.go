@@ -19,14 +19,6 @@ type Verifier struct {
 	Nonces *Nonces // nil: proofs need none
 }
 
-// WrongURL is a guard.ErrProofURL that says which URL a proof must have.
-type WrongURL struct{ Want string }
-
-func (e WrongURL) Error() string { return guard.ErrProofURL.Error() + ": it must be " + e.Want }
-
-// Unwrap returns guard.ErrProofURL.
-func (WrongURL) Unwrap() error { return guard.ErrProofURL }
-
 // Verify checks that a proof is for a POST to a path below one of the bases, is fresh, and has a nonce if it needs
 // one. The error wraps a guard.ProofError or models.ErrUnavailable.
 func (v *Verifier) Verify(ctx context.Context, proof *guard.Proof, path string, now time.Time) error {
@@ -37,7 +29,7 @@ func (v *Verifier) Verify(ctx context.Context, proof *guard.Proof, path string, 
 		}
 	}
 	if err == guard.ErrProofURL {
-		return WrongURL{v.Bases[0] + path}
+		return fmt.Errorf("%w: it must be %s", err, v.Bases[0]+path)
 	}
 	if err != nil || v.Nonces == nil {
 		return err

@@ -6,8 +6,7 @@ import (
 )
 
 // Binding says what the sender of a token must show. It has SHA-256 thumbprints in base64url, 43 characters each.
-// The zero value is that of a bearer token. In JSON it is the cnf of a
-// token (RFC 7800 §3.1).
+// The zero value is that of a bearer token. In JSON it is the cnf of a token (RFC 7800 §3.1).
 type Binding struct {
 	Certificate string `json:"x5t#S256,omitempty"` // of the sender's certificate: x5t#S256 (RFC 8705 §3.1)
 	Key         string `json:"jkt,omitempty"`      // of the key that signs its proofs: jkt (RFC 9449 §6.1)
