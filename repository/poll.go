@@ -16,7 +16,7 @@ const pollInterval = 25 * time.Millisecond
 const pollSQL = `SELECT client_id, quote(client_secret_hash) || quote(is_public) || quote(is_resource_server) || quote(disabled_at)
 	|| quote(tokens_revoked_before) || quote(created_at) || quote(token_endpoint_auth_method) || quote(jwks) || quote(jwks_uri)
 	|| quote(tls_client_auth_subject_dn) || quote(tls_client_auth_san_dns) || quote(tls_client_auth_san_uri)
-	|| quote(tls_client_certificate_bound_access_tokens) || quote(dpop_bound_access_tokens) || quote(allowed_resources) || quote(resource)
+	|| quote(resource)
 	|| quote((SELECT group_concat(secret_hash || expires_at) FROM oauth_client_retired_secret AS retired WHERE retired.client_id = oauth_client.client_id))
 	|| quote((SELECT group_concat(quote(issuer) || quote(subject) || quote(audience) || quote(jwks_uri)) FROM oauth_client_federation AS federation
 		WHERE federation.client_id = oauth_client.client_id))
