@@ -29,30 +29,3 @@ func authenticationIn(body *object) admin.Authentication {
 	}
 	return a
 }
-
-// textOrNull returns a text, an empty one for null, or nil if the member is absent.
-func (body *object) textOrNull(name string) *string {
-	if body.isNull(name) {
-		return new(string)
-	}
-	value := member[string](body, name, "a text or null")
-	if value != nil && *value == "" {
-		body.wrong(name, "is empty: write null to take it away")
-	}
-	return value
-}
-
-// restrictionMembers are the members of a client that say for whom its tokens are, and from whom.
-var restrictionMembers = []string{
-	"tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens", "allowed_resources", "resource",
-}
-
-// restrictionsIn returns the changes to them that an object describes.
-func restrictionsIn(body *object) admin.Restrictions {
-	return admin.Restrictions{
-		CertificateBound: member[bool](body, "tls_client_certificate_bound_access_tokens", "true or false"),
-		DPoPBound:        member[bool](body, "dpop_bound_access_tokens", "true or false"),
-		AllowedResources: body.textOrNull("allowed_resources"),
-		Resource:         body.textOrNull("resource"),
-	}
-}

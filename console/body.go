@@ -124,3 +124,15 @@ func (o *object) err(err error) error {
 	}
 	return o.faults
 }
+
+// textOrNull returns a text, an empty one for null, or nil if the member is absent.
+func (body *object) textOrNull(name string) *string {
+	if body.isNull(name) {
+		return new(string)
+	}
+	value := member[string](body, name, "a text or null")
+	if value != nil && *value == "" {
+		body.wrong(name, "is empty: write null to take it away")
+	}
+	return value
+}

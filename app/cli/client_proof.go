@@ -54,12 +54,9 @@ func (cmd *proofCommand) Run(c *console) error {
 
 // check returns every fault. It never repeats a text that may be a token.
 func (cmd *proofCommand) check() error {
-	var faults []error
+	faults := []error{onlyPiped(cmd.Token, "chit client proof …")}
 	if parsed, err := url.Parse(cmd.URL); err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
 		faults = append(faults, errors.New("<url>: is not an http(s) URL: write https://auth.example.com/token"))
-	}
-	if cmd.Token != "" && cmd.Token != "-" {
-		faults = append(faults, errors.New("--token: only - is allowed, because other users would see a token in the process list. Pipe the token in: printf %s \"$TOKEN\" | chit client proof … --token -"))
 	}
 	if cmd.Token != "" && cmd.PrivateKey == "-" {
 		faults = append(faults, errors.New("--token and --private-key cannot both read standard input"))

@@ -53,13 +53,19 @@ type oneToken struct {
 // check returns every fault. It never repeats a text that may be a token.
 func (o oneToken) check() error {
 	var faults []error
-	if o.Token != "" && o.Token != "-" {
-		faults = append(faults, errors.New("--token: only - is allowed, because other users would see a token in the process list. Pipe the token in: printf %s \"$TOKEN\" | chit token … --token -"))
-	}
+	faults = append(faults, onlyPiped(o.Token, "chit token …"))
 	if o.ID != "" && !tokens.IsID(o.ID) {
 		faults = append(faults, errors.New("--id: is not a jti of 64 lower-case hexadecimal digits; a token itself goes to standard input, with --token -"))
 	}
 	return errors.Join(faults...)
+}
+
+// onlyPiped returns a fault unless the flag --token of a command is - or not given.
+func onlyPiped(token, command string) error {
+	if token == "" || token == "-" {
+		return nil
+	}
+	return fmt.Errorf("--token: only - is allowed, because other users would see a token in the process list. Pipe the token in: printf %%s \"$TOKEN\" | %s --token -", command)
 }
 
 // find returns the token, or an error if there is none.
