@@ -46,10 +46,8 @@ func (g *Guard) ask(ctx context.Context, d digest, bearer string, since int64) (
 		case f.answer.asked < since && g.marks.latest(f.answer) >= f.answer.asked:
 			// The token was touched after the guard had asked, perhaps before this request began.
 			continue
-		case !f.answer.active:
-			return nil, ErrInactive
 		}
-		return f.answer, f.answer.unusable
+		return f.answer.outcome()
 	}
 }
 
@@ -74,7 +72,8 @@ func (g *Guard) awaitStream(ctx context.Context) error {
 	return nil
 }
 
-// join returns the introspection in flight for a token, or a new one.
+// join returns the introspection in flight for a token, or a new one. If one has ended since the token was looked up, its
+// answer is in memory, and there is no need for another one.
 func (g *Guard) join(d digest, bearer string) *flight {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -82,6 +81,11 @@ func (g *Guard) join(d digest, bearer string) *flight {
 		return f
 	}
 	f := &flight{done: make(chan struct{})}
+	elapsed, calendar := g.clock()
+	if f.answer = g.recall(&d, elapsed, calendar); f.answer != nil {
+		close(f.done)
+		return f
+	}
 	g.flights[d] = f
 	go g.fly(f, d, bearer)
 	return f

@@ -121,20 +121,27 @@ func (g *Guard) check(ctx context.Context, bearer string) (*answer, error) {
 	var text [maxLength]byte // stays on the stack
 	d := digest(sha256.Sum256(text[:copy(text[:], bearer)]))
 	elapsed, calendar := g.clock()
-	if g.hears(elapsed, calendar) {
-		if a := g.active.get(&d); a != nil && g.usable(a, elapsed, calendar) {
-			g.active.hit(&d, a, elapsed)
-			return a, a.unusable
-		}
-		if a := g.inactive.get(&d); a != nil && g.usable(a, elapsed, calendar) {
-			g.inactive.hit(&d, a, elapsed)
-			return nil, ErrInactive
-		}
+	if a := g.recall(&d, elapsed, calendar); a != nil {
+		return a.outcome()
 	}
 	if !hasForm(bearer) {
 		return nil, ErrInactive
 	}
 	return g.ask(ctx, d, bearer, elapsed)
+}
+
+// recall returns the answer in memory for a token, or nil if there is none that may be used.
+func (g *Guard) recall(d *digest, elapsed, calendar int64) *answer {
+	if !g.hears(elapsed, calendar) {
+		return nil
+	}
+	for _, k := range [...]*kept{g.active, g.inactive} {
+		if a := k.get(d); a != nil && g.usable(a, elapsed, calendar) {
+			k.hit(d, a, elapsed)
+			return a
+		}
+	}
+	return nil
 }
 
 // hears reports whether the last heartbeat is less than a second old. The calendar counts too, because the

@@ -28,6 +28,14 @@ type answer struct {
 	used     atomic.Int64 // when the answer was last used, in whole seconds; elapsed time
 }
 
+// outcome returns what a check of the token says.
+func (a *answer) outcome() (*answer, error) {
+	if !a.active {
+		return nil, ErrInactive
+	}
+	return a, a.unusable
+}
+
 // slots are indexes into marks.
 type slots struct{ token, client uint16 }
 

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,6 +48,20 @@ func TestOneIntrospectionForAnyNumberOfRequests(t *testing.T) {
 	}
 	if f.asked.Load() != 2 {
 		t.Errorf("%d introspections", f.asked.Load())
+	}
+}
+
+// A request that has looked for an answer just before it came does not ask again.
+func TestAnswerThatCameMeanwhile(t *testing.T) {
+	f := newFake(t)
+	g := f.guard()
+	for token, active := range map[string]bool{f.issue("alice"): true, mint(): false} {
+		_, _ = g.Check(t.Context(), token)
+		before := f.asked.Load()
+		joined := g.join(sha256.Sum256([]byte(token)), token)
+		if <-joined.done; joined.err != nil || joined.answer.active != active || f.asked.Load() != before {
+			t.Errorf("%t: %+v, %d introspections more", active, joined, f.asked.Load()-before)
+		}
 	}
 }
 
