@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 )
 
@@ -22,13 +23,18 @@ func do(client *http.Client, request *http.Request) (int, http.Header, string, e
 	return response.StatusCode, response.Header, string(body), err
 }
 
+// closedIdle is what net/http says of a connection that ended when the request was about to be written. It
+// exports no value for this error.
+const closedIdle = "http: server closed idle connection"
+
 // kindOf describes in one word why there was no answer.
 func kindOf(err error) string {
 	var late net.Error
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE),
+		strings.HasSuffix(err.Error(), closedIdle):
 		return "reset"
 	case errors.As(err, &late) && late.Timeout():
 		return "hung"
