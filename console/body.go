@@ -114,6 +114,18 @@ func member[T any](o *object, name, kind string) *T {
 // isNull reports whether a member is there and null.
 func (o *object) isNull(name string) bool { return string(o.members[name]) == "null" }
 
+// textOrNull returns a text, an empty one for null, or nil if the member is absent.
+func (o *object) textOrNull(name string) *string {
+	if o.isNull(name) {
+		return new(string)
+	}
+	value := member[string](o, name, "a text or null")
+	if value != nil && *value == "" {
+		o.wrong(name, "is empty: write null to take it away")
+	}
+	return value
+}
+
 // err returns the faults of the object together with those of err, if that is an Invalid.
 func (o *object) err(err error) error {
 	if more, is := errors.AsType[admin.Invalid](err); is {
@@ -123,16 +135,4 @@ func (o *object) err(err error) error {
 		return err
 	}
 	return o.faults
-}
-
-// textOrNull returns a text, an empty one for null, or nil if the member is absent.
-func (body *object) textOrNull(name string) *string {
-	if body.isNull(name) {
-		return new(string)
-	}
-	value := member[string](body, name, "a text or null")
-	if value != nil && *value == "" {
-		body.wrong(name, "is empty: write null to take it away")
-	}
-	return value
 }

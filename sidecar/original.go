@@ -8,8 +8,8 @@ import (
 // original returns the request that a proxy asks about, for the check of a proof: with its method and its request line.
 // nginx writes them to X-Original-Method and X-Original-URI, Traefik and Caddy to X-Forwarded-Method and
 // X-Forwarded-Uri. Envoy sends the same method, and the URI behind /verify. Headers of anybody but a trusted proxy do
-// not count. If a proxy sends both kinds and they differ, one of them comes from outside, and neither counts. A proxy that
-// says nothing of the request gets no proof accepted.
+// not count. If a proxy sends both kinds and they differ, one of them comes from outside, and neither counts. If a proxy
+// says nothing of the request, the proof is checked against /verify, so those of clients do not fit.
 func (s *Sidecar) original(r *http.Request) *http.Request {
 	if !s.guard.FromProxy(r) {
 		return r

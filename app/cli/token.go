@@ -52,8 +52,7 @@ type oneToken struct {
 
 // check returns every fault. It never repeats a text that may be a token.
 func (o oneToken) check() error {
-	var faults []error
-	faults = append(faults, onlyPiped(o.Token, "chit token …"))
+	faults := []error{onlyPiped(o.Token, "chit token …")}
 	if o.ID != "" && !tokens.IsID(o.ID) {
 		faults = append(faults, errors.New("--id: is not a jti of 64 lower-case hexadecimal digits; a token itself goes to standard input, with --token -"))
 	}
